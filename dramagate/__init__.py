@@ -1,0 +1,1 @@
+"""The command line, the demo and the bench: the composition root. Nothing imports this."""

@@ -1,0 +1,1 @@
+"""Where a file came from, what it is made of, and who allowed it to be used."""
