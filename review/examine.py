@@ -1,0 +1,95 @@
+"""What is done with hostile bytes. Every function here runs in a sandbox child (sandbox.py).
+
+Arguments and answers are plain JSON values, because they cross a process boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from provenance.asset import AssetKind, digest
+
+
+def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[str, Any]:
+    """Open the submitted file and lay it out anew: kind, media, essence, and the normalised copy.
+
+    The normalised file is what is screened, shown and released: same coded samples, our container.
+    Text is copied as it is. Raises provenance.media.Unusable where the file is not what it claims to be.
+    """
+    from provenance import media
+
+    source, target = Path(path), Path(normalised_to)
+    if AssetKind(kind) in (AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP):
+        _check_text(source, file_name)
+        target.write_bytes(source.read_bytes())
+        return {"kind": kind, "media": None, "essence_sha256": digest(source)}
+    info = media.probe(source)
+    essence = media.normalise(source, target)
+    return {"kind": _kind(kind, info), "media": asdict(info), "essence_sha256": essence}
+
+
+def _kind(kind: str, info: Any) -> str:
+    """The kind by what was found inside: a still is an image and a film without pictures is audio."""
+    if kind == AssetKind.EPISODE.value:
+        if info.still:
+            return AssetKind.IMAGE.value
+        if info.width == 0:
+            return AssetKind.AUDIO.value
+    return kind
+
+
+def _check_text(source: Path, file_name: str) -> None:
+    from provenance.media import Unusable
+
+    limit = 64 << 20
+    size = source.stat().st_size
+    if size == 0:
+        raise Unusable(f"{file_name} is empty: submit the file again")
+    if size > limit:
+        raise Unusable(f"{file_name} has {size} bytes, more than the {limit} a text may have: split it")
+
+
+def verify(path: str, trust: list[list[str]], sidecar: str | None) -> dict[str, Any]:
+    """The provenance report of the file as submitted. `trust` is rows of uri, PEM text, purpose."""
+    from provenance.check import check
+    from provenance.keys import Trust
+
+    report = check(Path(path), Trust.from_rows(trust), sidecar=None if sidecar is None else Path(sidecar))
+    return report.to_json()
+
+
+def screen_file(
+    path: str,
+    kind: str,
+    papers: Mapping[str, Any] | None,
+    registry: str | None,
+    weights: str,
+    device: str,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything the classifiers say of the normalised file, and everything they could not look at."""
+    from classifiers.classifier import Context, installed
+    from classifiers.lines import read_lines
+    from classifiers.screen import screen
+    from classifiers.weights import WeightStore
+    from provenance.registry import Registry, load
+    from review.sandbox import report_progress
+
+    file, asset_kind = Path(path), AssetKind(kind)
+    context = Context(
+        registry=Registry() if registry is None else load(Path(registry)),
+        weights=WeightStore(Path(weights)),
+        device=device,
+        options=dict(options),
+    )
+    return screen(
+        file,
+        asset_kind,
+        classifiers=installed(),
+        context=context,
+        lines=read_lines(file, asset_kind, papers),
+        progress=report_progress,
+    ).to_json()

@@ -1,0 +1,57 @@
+"""What a submitter hands in, and the one error that is the submitter's to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from provenance.asset import Asset, AssetKind
+
+TEXT_SUFFIXES = {
+    ".fountain": AssetKind.SCRIPT,
+    ".txt": AssetKind.SCRIPT,
+    ".md": AssetKind.SCRIPT,
+    ".srt": AssetKind.SCRIPT,
+    ".ass": AssetKind.SCRIPT,
+    ".vtt": AssetKind.SCRIPT,
+    ".json": AssetKind.STORYBOARD,
+}
+"""Works of words. Everything else is opened as media, whatever it is called."""
+
+
+class SubmissionError(Exception):
+    """The file or its papers cannot be used. One sentence: what, where, what to do."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request to pass one file."""
+
+    id: str
+    tenant: str
+    asset: Asset
+    """The file as submitted."""
+    file_name: str
+    """What the submitter called it; for people to read, never a path."""
+    papers: Mapping[str, Any] | None
+    """Validated against episode.schema.json; None where none came."""
+    territories: tuple[str, ...]
+    """As asked for; empty means the papers' own, or else the default rulebooks'."""
+    rulebooks: tuple[str, ...]
+    """Named by the submitter in place of the territories' own; usually empty."""
+    gate: str
+    """prescreen | publish."""
+    planned_publish_at: datetime
+    """Rules are evaluated as of this instant. Timezone-aware."""
+    registry_root: Path | None = None
+
+
+def kind_of(path: Path, papers: Mapping[str, Any] | None) -> AssetKind:
+    """What `path` is: as the papers say, else by its name. Film, sound or still is told apart when it is opened."""
+    declared = ((papers or {}).get("asset") or {}).get("kind")
+    if declared:
+        return AssetKind(declared)
+    return TEXT_SUFFIXES.get(path.suffix.lower(), AssetKind.EPISODE)
