@@ -93,3 +93,31 @@ def screen_file(
         lines=read_lines(file, asset_kind, papers),
         progress=report_progress,
     ).to_json()
+
+
+def compare_files(kind: str, pairs: list[list[str]], weights: str) -> dict[str, Any]:
+    """For each pair of files the contract's compare row, without the names. A side that cannot be read is unusable."""
+    from classifiers import compare, faces
+    from classifiers.weights import WeightStore
+    from provenance.media import Unusable
+
+    store = WeightStore(Path(weights))
+
+    def one(a: Path, b: Path) -> dict[str, Any]:
+        for side in (a, b):
+            if not side.is_file():
+                return compare.unusable(f"{side.name} is not a file that can be read")
+        try:
+            match kind:
+                case "face":
+                    return faces.compare_faces(a, b, store)
+                case "picture":
+                    return compare.compare_pictures(a, b)
+                case "video":
+                    return compare.compare_videos(a, b)
+                case _:
+                    return compare.compare_audio(a, b)
+        except Unusable as error:
+            return compare.unusable(str(error))
+
+    return {"rows": [one(Path(a), Path(b)) for a, b in pairs]}
