@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from dramagate.commands.errors import InputError
 from provenance.asset import Asset
 from provenance.keys import Keys, Trust, development
 from provenance.registry import load_papers
@@ -19,8 +20,6 @@ from review.desk import LocalDesk
 from review.pipeline import Decision
 from review.settings import Settings, load
 from review.submission import Submission, kind_of
-
-from dramagate.commands.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from provenance.keys import Keys, Trust
 from provenance.report import ProvenanceReport, Seal
 from provenance.rights import Answer
 from review import sandbox
+from review.examine import trust_json
 from review.sandbox import Limits
 from review.submission import Submission, SubmissionError
 
@@ -83,7 +84,7 @@ class LocalDesk:
         path = submission.asset.path if own else self.blobs.path(blob)
         beside = submission.asset.path.with_name(submission.asset.path.name + ".c2pa")
         sidecar = str(beside) if own and beside.is_file() else None
-        arguments = {"path": str(path), "trust": self.trust.to_rows(), "sidecar": sidecar}
+        arguments = {"path": str(path), "trust": trust_json(self.trust), "sidecar": sidecar}
         try:
             return ProvenanceReport.from_json(sandbox.call("review.examine:verify", arguments, self.limits))
         except sandbox.Stopped as stopped:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provenance.asset import AssetKind, digest
+
+if TYPE_CHECKING:
+    from provenance.keys import Trust
 
 
 def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[str, Any]:
@@ -52,13 +55,27 @@ def _check_text(source: Path, file_name: str) -> None:
         raise Unusable(f"{file_name} has {size} bytes, more than the {limit} a text may have: split it")
 
 
-def verify(path: str, trust: list[list[str]], sidecar: str | None) -> dict[str, Any]:
-    """The provenance report of the file as submitted. `trust` is rows of uri, PEM text, purpose."""
-    from provenance.check import check
-    from provenance.keys import Trust
+def isolation() -> dict[str, Any]:
+    """How this child is kept from the network: "namespace" or "hook"."""
+    from review.sandbox import isolated_by
 
-    report = check(Path(path), Trust.from_rows(trust), sidecar=None if sidecar is None else Path(sidecar))
-    return report.to_json()
+    return {"network": isolated_by()}
+
+
+def verify(path: str, trust: Mapping[str, Any], sidecar: str | None) -> dict[str, Any]:
+    """The provenance report of the file as submitted. `trust` is what `trust_json` made."""
+    from provenance.check import check
+    from provenance.keys import Purpose, Trust, TrustList
+
+    lists = tuple(TrustList(uri, pem, Purpose(purpose)) for uri, pem, purpose in trust["lists"])
+    believed = Trust(lists, tuple(trust["ekus"]))
+    return check(Path(path), believed, sidecar=None if sidecar is None else Path(sidecar)).to_json()
+
+
+def trust_json(trust: Trust) -> dict[str, Any]:
+    """`trust` as it crosses into the child."""
+    lists = [[entry.uri, entry.pem, entry.purpose.value] for entry in trust.lists]
+    return {"lists": lists, "ekus": list(trust.ekus)}
 
 
 def screen_file(

@@ -173,6 +173,11 @@ def isolate(limits: Mapping[str, float]) -> str:
     return "hook"
 
 
+def isolated_by() -> str:
+    """What keeps the network from this child, as `isolate` found: "namespace" or "hook"."""
+    return os.environ["DRAMAGATE_ISOLATED_BY"]
+
+
 def _no_sockets(event: str, _: tuple[Any, ...]) -> None:
     if event in ("socket.connect", "socket.getaddrinfo", "socket.bind"):
         raise PermissionError("a process that reads submitted files has no network")
@@ -191,7 +196,7 @@ def _child(function: str) -> int:
     answer_to = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not the answer
     request = json.load(sys.stdin)
-    isolate(request["limits"])
+    os.environ["DRAMAGATE_ISOLATED_BY"] = isolate(request["limits"])
     module, _, name = function.partition(":")
     if module not in ALLOWED:
         raise ValueError(f"{module} may not be called in a sandbox")
