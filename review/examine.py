@@ -5,6 +5,8 @@ Arguments and answers are plain JSON values, because they cross a process bounda
 
 from __future__ import annotations
 
+import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -56,10 +58,9 @@ def _check_text(source: Path, file_name: str) -> None:
 
 
 def isolation() -> dict[str, Any]:
-    """How this child is kept from the network: "namespace" or "hook"."""
-    from review.sandbox import isolated_by
-
-    return {"network": isolated_by()}
+    """What keeps the network from a child: "namespace" where it sees no interface but loopback, else "hook"."""
+    others = [name for _, name in socket.if_nameindex() if name != "lo"]
+    return {"network": "hook" if others else "namespace"}
 
 
 def verify(path: str, trust: Mapping[str, Any], sidecar: str | None) -> dict[str, Any]:
@@ -93,7 +94,6 @@ def screen_file(
     from classifiers.screen import screen
     from classifiers.weights import WeightStore
     from provenance.registry import Registry, load
-    from review.sandbox import report_progress
 
     file, asset_kind = Path(path), AssetKind(kind)
     context = Context(
@@ -108,7 +108,7 @@ def screen_file(
         classifiers=installed(),
         context=context,
         lines=read_lines(file, asset_kind, papers),
-        progress=report_progress,
+        progress=_progress,
     ).to_json()
 
 
@@ -138,3 +138,9 @@ def compare_files(kind: str, pairs: list[list[str]], weights: str) -> dict[str, 
             return compare.unusable(str(error))
 
     return {"rows": [one(Path(a), Path(b)) for a, b in pairs]}
+
+
+def _progress(done: int, total: int) -> None:
+    """Tell the parent how far the child has come (sandbox.py reads these lines)."""
+    sys.stderr.write(f"progress {done} {total}\n")
+    sys.stderr.flush()

@@ -1,6 +1,6 @@
 """Calling a function on hostile bytes in a child process with time, memory and file limits and no network.
 
-The parent starts `python -m review.sandbox MODULE:FUNCTION`, writes the arguments as JSON to its
+The parent starts `python -m review.child MODULE:FUNCTION`, writes the arguments as JSON to its
 standard input and reads one JSON document from its standard output. Whatever the bytes do to the
 parser (crash it, hang it, make it eat memory), the caller gets a `Stopped` and goes on.
 """
@@ -8,25 +8,15 @@ parser (crash it, hang it, make it eat memory), the caller gets a `Stopped` and 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 from typing import IO, Any
-
-ALLOWED = ("review.examine",)
-"""Only functions of these modules can be called: arguments come from us, but a typo should be loud."""
-CLONE_NEWNET = 0x40000000
-CLONE_NEWUSER = 0x10000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ def call(
     Raises Refused where the function raised `provenance.media.Unusable`, Stopped where it did not answer.
     """
     child = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-m", "review.sandbox", function],
+        [sys.executable, "-X", "faulthandler", "-m", "review.child", function, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -147,71 +137,3 @@ class _Notes(threading.Thread):
     def tail(self) -> str:
         """The last lines that were not progress."""
         return "".join(self._lines)
-
-
-def isolate(limits: Mapping[str, float]) -> str:
-    """Take this process's network and excess away. Returns what keeps the network out: "namespace" or "hook".
-
-    A namespace is the kernel's own wall. Where it is not to be had, Python's sockets are refused by an
-    audit hook, and the one native library that could open its own (c2pa) is told not to.
-    """
-    memory = int(limits["memory_bytes"])
-    for what, much in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, int(limits["cpu_s"])),
-        (resource.RLIMIT_FSIZE, int(limits["file_bytes"])),
-        (resource.RLIMIT_NOFILE, int(limits["open_files"])),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        ceiling = much if hard == resource.RLIM_INFINITY else min(much, hard)
-        resource.setrlimit(what, (ceiling, ceiling))
-    flags = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
-    if ctypes.CDLL(None, use_errno=True).unshare(flags) == 0:
-        return "namespace"
-    sys.addaudithook(_no_sockets)
-    return "hook"
-
-
-def isolated_by() -> str:
-    """What keeps the network from this child, as `isolate` found: "namespace" or "hook"."""
-    return os.environ["DRAMAGATE_ISOLATED_BY"]
-
-
-def _no_sockets(event: str, _: tuple[Any, ...]) -> None:
-    if event in ("socket.connect", "socket.getaddrinfo", "socket.bind"):
-        raise PermissionError("a process that reads submitted files has no network")
-
-
-def report_progress(done: int, total: int) -> None:
-    """Tell the parent how far the child has come."""
-    sys.stderr.write(f"progress {done} {total}\n")
-    sys.stderr.flush()
-
-
-def _child(function: str) -> int:
-    """Serve one call: arguments from standard input, the answer to standard output."""
-    from provenance.media import Unusable
-
-    answer_to = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints is not the answer
-    request = json.load(sys.stdin)
-    os.environ["DRAMAGATE_ISOLATED_BY"] = isolate(request["limits"])
-    module, _, name = function.partition(":")
-    if module not in ALLOWED:
-        raise ValueError(f"{module} may not be called in a sandbox")
-    os.chdir(Path("/"))
-    try:
-        answer: dict[str, Any] = {"answer": getattr(import_module(module), name)(**request["arguments"])}
-    except Unusable as refused:
-        answer = {"refused": str(refused)}
-    except MemoryError:
-        traceback.print_exc()
-        return 1
-    answer_to.write(json.dumps(answer).encode())
-    answer_to.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_child(sys.argv[1]))
