@@ -159,10 +159,11 @@ def normalise(src: Path, dst: Path) -> str:
     info = probe(src)
     container = _normal_container(src, info)
     if container is None:
+        of = essence(src)
         shutil.copyfile(src, dst)
-    else:
-        with _container(src) as source:
-            _rewrite(src, source, dst, container, _kept_metadata(source, None))
+        return of
+    with _container(src) as source:
+        _rewrite(src, source, dst, container, _kept_metadata(source, None))
     return essence(dst)
 
 
@@ -298,16 +299,18 @@ class _FilmDecoding(Decoding):
                 if packet.size and not packet.is_discard:
                     self._fed += 1
                 if packet.is_corrupt:
-                    raise Unusable(
-                        f"{self._path.name} is damaged or cut off {self._spot(packet, stream)}: export it again"
-                    )
+                    raise self._damaged(packet, stream)
                 for picture in packet.decode():
                     self._got += 1
+                    if picture.is_corrupt:
+                        raise self._damaged(picture, stream)
                     yield picture
 
-    def _spot(self, packet: Any, stream: Any) -> str:
-        pts = packet.pts if packet.pts is not None else packet.dts
-        return "in the middle" if pts is None else f"at {float(pts * stream.time_base):.1f} s"
+    def _damaged(self, what: Any, stream: Any) -> Unusable:
+        """What players show in place of a damaged frame differs; nobody can vouch for it."""
+        pts = what.pts if what.pts is not None else what.dts
+        where = "in the middle" if pts is None else f"at {float(pts * stream.time_base):.1f} s"
+        return Unusable(f"{self._path.name} is damaged {where}: copy or export it again")
 
     def _must_be_whole(self, stream: Any, end_us: int) -> None:
         name = self._path.name
@@ -497,9 +500,9 @@ def _saying(path: Path) -> Iterator[None]:
 
 def _sentence(path: Path, error: av.error.FFmpegError) -> str:
     name = path.name
+    if _looks_like_text(path):
+        return f"{name} is a text file, not media: submit the film itself, or name the script .fountain or .txt"
     if isinstance(error, av.error.InvalidDataError):
-        if _looks_like_text(path):
-            return f"{name} is a text file, not media: submit the film itself, or name the script .fountain or .txt"
         return f"{name} is not media that can be read, or is damaged: export it again as mp4 (H.264 and AAC)"
     if isinstance(error, av.error.PermissionError):
         return f"{name} cannot be opened, permission is denied: make it readable"
@@ -696,6 +699,7 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
             for stream in source.streams
             if stream.type in ("audio", "subtitle") or stream is video
         }
+        samples = dict.fromkeys(tracks, 0)
         if len(source.chapters()) > 0:
             target.set_chapters(source.chapters())
         for packet in source.demux([source.streams[i] for i in tracks]):
@@ -704,11 +708,14 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
             if packet.is_corrupt:
                 raise Unusable(f"{src.name} is damaged or cut off: copy or export it again")
             out, as_text = tracks[packet.stream.index]
+            samples[packet.stream.index] += 1
             if as_text:
                 _mux_text(target, out, packet, as_text)
             else:
                 packet.stream = out
                 target.mux_one(packet)
+        if video is not None and samples[video.index] == 0:
+            raise Unusable(f"{src.name} has a video track without a single frame: export it again")
 
 
 def _unfit(source: Any, video: Any) -> str | None:
