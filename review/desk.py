@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,16 +113,19 @@ class LocalDesk:
 
     def answers(self, screening: Screening, submission: Submission) -> tuple[Answer, ...]:
         """See `pipeline.Desk.answers`."""
-        root = submission.registry_root
-        known = registry.Registry() if root is None else registry.load(root)
         return rights.answers(
-            known,
+            _registered(submission),
             subjects={(f.subject, f.category) for f in screening.findings if f.subject},
             works={(f.work, f.category) for f in screening.findings if f.work},
             papers=submission.papers,
             territories=submission.territories,
             as_of=submission.planned_publish_at,
         )
+
+    def series(self, submission: Submission) -> Mapping[str, Any] | None:
+        """See `pipeline.Desk.series`."""
+        named = ((submission.papers or {}).get("series") or {}).get("id")
+        return _registered(submission).series.get(named) if named else None
 
     def rulebooks(self, submission: Submission) -> tuple[Rulebook, ...]:
         """See `pipeline.Desk.rulebooks`."""
@@ -167,3 +170,9 @@ class LocalDesk:
         self.work_root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.work_root) as folder:
             yield Path(folder)
+
+
+def _registered(submission: Submission) -> registry.Registry:
+    """The registry as it is now: someone enrolled a minute ago counts."""
+    root = submission.registry_root
+    return registry.Registry() if root is None else registry.load(root)

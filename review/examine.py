@@ -26,7 +26,8 @@ def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[st
     """
     from provenance import media
 
-    source, target = Path(path), Path(normalised_to)
+    target = Path(normalised_to)
+    source = _named(Path(path), file_name, target.parent)
     if AssetKind(kind) in (AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP):
         _check_text(source, file_name)
         target.write_bytes(source.read_bytes())
@@ -34,6 +35,14 @@ def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[st
     info = media.probe(source)
     essence = media.normalise(source, target)
     return {"kind": _kind(kind, info), "media": asdict(info), "essence_sha256": essence}
+
+
+def _named(path: Path, file_name: str, folder: Path) -> Path:
+    """`path` under the submitter's name, so that messages say it; never outside `folder`."""
+    given = folder / "submitted" / (Path(file_name).name or "file")
+    given.parent.mkdir()
+    given.symlink_to(path)
+    return given
 
 
 def _kind(kind: str, info: Any) -> str:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from classifiers.finding import Screening
 from policies.decide import decide
-from policies.facts import Facts
-from policies.rulebook import Rulebook
+from policies.facts import Facts, Gate
+from policies.rule import Rulebook
 from policies.verdict import Outcome, Verdict, territories_json, verdict_json
 from provenance.asset import AssetKind
 from provenance.report import ProvenanceReport
@@ -51,6 +51,9 @@ class Desk(Protocol):
 
     def answers(self, screening: Screening, submission: Submission) -> tuple[Answer, ...]:
         """What the registries say today about everyone and everything that matched. Never cached."""
+
+    def series(self, submission: Submission) -> Mapping[str, Any] | None:
+        """The record of the series its papers name, where the registry has one."""
 
     def rulebooks(self, submission: Submission) -> tuple[Rulebook, ...]:
         """The rulebooks that judge it."""
@@ -161,14 +164,16 @@ def _judge(
 ) -> tuple[Verdict, tuple[Answer, ...]]:
     answers = desk.answers(screening, submission)
     facts = Facts(
-        kind=kind,
+        asset_kind=kind,
         duration_us=screening.duration_us,
-        papers=submission.papers,
-        provenance=provenance,
         screening=screening,
-        answers=answers,
         as_of=submission.planned_publish_at,
-        gate=submission.gate,
+        provenance=provenance,
+        papers=submission.papers,
+        series=desk.series(submission),
+        answers=answers,
+        gate=Gate(submission.gate),
+        territories=submission.territories,
     )
     return decide(books, facts), answers
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import IO, Any
 
 
@@ -50,33 +50,25 @@ def call(
 
     Raises Refused where the function raised `provenance.media.Unusable`, Stopped where it did not answer.
     """
-    child = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-m", "review.child", function, str(os.getpid())],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )
-    notes = _Notes(child.stderr, progress)
     too_late = threading.Event()
+    with _started(function) as child:
+        notes = _Notes(child.stderr, progress)
 
-    def expire() -> None:
-        too_late.set()
-        _kill(child)
+        def expire() -> None:
+            too_late.set()
+            _kill(child)
 
-    clock = threading.Timer(limits.wall_s, expire)
-    clock.start()
-    try:
-        request = json.dumps({"arguments": dict(arguments), "limits": _as_dict(limits)}).encode()
-        out = _exchange(child, request)
-    except BaseException:
-        _kill(child)
-        raise
-    finally:
-        clock.cancel()
-        child.wait()
-        notes.join()
+        clock = threading.Timer(limits.wall_s, expire)
+        clock.start()
+        try:
+            out = _exchange(child, {"arguments": dict(arguments), "limits": asdict(limits)})
+        except BaseException:
+            _kill(child)
+            raise
+        finally:
+            clock.cancel()
+            child.wait()
+            notes.join()
     if child.returncode == 0 and out:
         answer = json.loads(out)
         if "refused" in answer:
@@ -85,15 +77,22 @@ def call(
     raise Stopped(_why(child.returncode, too_late.is_set(), limits, notes.tail()))
 
 
-def _as_dict(limits: Limits) -> dict[str, float]:
-    return {name: getattr(limits, name) for name in limits.__slots__}
+def _started(function: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "review.child", function, str(os.getpid())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
 
 
-def _exchange(child: subprocess.Popen[bytes], request: bytes) -> bytes:
+def _exchange(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> bytes:
     if child.stdin is None or child.stdout is None:
         raise RuntimeError("the child was started without pipes")
     with contextlib.suppress(BrokenPipeError):
-        child.stdin.write(request)
+        child.stdin.write(json.dumps(request).encode())
         child.stdin.close()
     return child.stdout.read()
 
