@@ -1,0 +1,166 @@
+"""Where one shot ends and the next begins, told frame by frame with two frames of foresight.
+
+A cut is a change that (1) is large against what both pictures hold, (2) stands out from the change
+around it, (3) is not undone within two frames (a flash), and (4) is not what moving the old picture
+about would give (a whip pan, a fast movement). A fade through black ends a shot where the new
+picture first shows, if it is another picture than the one that went.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Luma64 = NDArray[np.float32]
+
+FORESIGHT = 2
+"""Frames that must follow before a frame can be told: a flash of two frames is no cut."""
+
+CHANGE = 0.40
+"""Least share of both pictures' contrast that is different (0 same, about 1 unrelated). Measured on 600 pairs
+of unrelated pictures (AI clips, street, studio; also at a fifth of their brightness): 99 % are above 0.62; of
+3000 pairs up to four frames apart in one shot 99 % are below 0.49."""
+NEW = 0.90
+"""Least sum of that share and of what moving the old picture cannot explain; same measurement."""
+STANDS_OUT = 1.5
+"""How many times the largest such sum in the two frames before and after it must be."""
+FLOOR = 24.0
+"""Variance every picture is credited with, so that noise in black frames is not a change (4.9 grey levels)."""
+BLACK = 6.0
+"""Contrast in grey levels up to which a dark or white picture counts as faded out..."""
+FADED = 0.2
+"""...if it had at least five times that before (a watermark may stay over the black)..."""
+RISEN = 1.0
+"""...contrast of what rises out of the black until it counts as a picture again..."""
+CAME_BACK = 0.6
+"""...and the correlation from which the picture that comes back is the one that went."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    g64: Luma64
+    g16: NDArray[np.float32]
+    change: float
+    newness: float | None = None
+
+
+class Cuts:
+    """Fed every frame's luma64; says `FORESIGHT` frames later which of them start a shot.
+
+    The first frame always does. `flush` tells the last ones.
+    """
+
+    def __init__(self) -> None:
+        self._line: list[_Seen] = []
+        """Frames from three before the one to be told up to the newest."""
+        self._told = 0
+        self._fed = 0
+        self._before_flash: _Seen | None = None
+        self._flash_left = 0
+        self._gone: _Seen | None = None
+        """The last picture with contrast, `_peak` the most it had..."""
+        self._peak = 0.0
+        self._black: _Seen | None = None
+        """...and the blank one it has faded to; None while it shows."""
+
+    def feed(self, g64: Luma64) -> bool | None:
+        """Whether the frame `FORESIGHT` back starts a shot; None while there is none yet."""
+        g16 = g64.reshape(16, 4, 16, 4).mean(axis=(1, 3))
+        change = change_between(self._line[-1].g16, g16) if self._line else 0.0
+        self._line.append(_Seen(g64, g16, change))
+        self._fed += 1
+        if self._fed <= FORESIGHT:
+            return None
+        return self._tell()
+
+    def flush(self) -> list[bool]:
+        """The same for the frames that were still waiting for foresight."""
+        return [self._tell() for _ in range(self._fed - self._told)]
+
+    def _tell(self) -> bool:
+        """(The steps of the module's docstring, by number.)"""
+        at = len(self._line) - (self._fed - self._told)
+        self._told += 1
+        starts = at == 0 or self._starts(at)
+        del self._line[: max(0, at - 2)]
+        return starts
+
+    def _starts(self, at: int) -> bool:
+        old, new = self._line[at - 1], self._line[at]
+        if self._through_black(new):
+            return True
+        if self._flash_left:
+            self._flash_left -= 1
+            if self._before_flash is not None and change_between(self._before_flash.g16, new.g16) < CHANGE:
+                self._flash_left = 0
+                return False
+        if new.change < CHANGE:  # 1
+            return False
+        after = self._line[at + 1 : at + 1 + FORESIGHT]
+        if any(change_between(old.g16, later.g16) < CHANGE / 2 for later in after):  # 3
+            self._before_flash, self._flash_left = old, FORESIGHT
+            return False
+        newness = self._newness(at)  # 4
+        if newness < NEW:
+            return False
+        around = [self._newness(i) for i in range(max(1, at - 2), min(len(self._line), at + 1 + FORESIGHT)) if i != at]
+        if newness < STANDS_OUT * max(around, default=0.0):  # 2
+            return False
+        self._gone, self._black, self._peak = None, None, 0.0
+        return True
+
+    def _newness(self, at: int) -> float:
+        seen = self._line[at]
+        if seen.newness is None:
+            seen.newness = seen.change
+            if seen.change >= CHANGE / 2:
+                seen.newness += left_after_moving(self._line[at - 1].g64, seen.g64)
+        return seen.newness
+
+    def _through_black(self, new: _Seen) -> bool:
+        """Whether `new` is the first of another picture than the one that faded out before it."""
+        contrast = float(new.g64.std())
+        gone, black = self._gone, self._black
+        if black is None:
+            if contrast > BLACK:
+                self._gone, self._peak = new, max(self._peak, contrast)
+            elif gone is not None and contrast < self._peak * FADED and not 24 < float(new.g64.mean()) < 232:
+                self._black = new
+            return False
+        if float(black.g64.std()) > contrast:
+            self._black = new  # still fading out
+            return False
+        if gone is None or contrast < float(black.g64.std()) + RISEN / 2 or float((new.g64 - black.g64).std()) < RISEN:
+            return False
+        self._black, self._gone, self._peak = None, new, contrast
+        return correlation(gone.g64 - black.g64, new.g64 - black.g64) < CAME_BACK
+
+
+def change_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """How different two small luma pictures are: 0 the same, about 1 unrelated; brightness counts."""
+    d = a - b
+    ssd = float(np.dot(d.ravel(), d.ravel())) / d.size
+    return ssd / float(float(a.var()) + float(b.var()) + float(d.mean()) ** 2 + 2 * FLOOR)
+
+
+def correlation(a: Luma64, b: Luma64) -> float:
+    """How alike two pictures are whatever their brightness and contrast: 1 the same, about 0 unrelated."""
+    x, y = (a - a.mean()).ravel(), (b - b.mean()).ravel()
+    return float(np.dot(x, y)) / float(np.sqrt((np.dot(x, x) + a.size) * (np.dot(y, y) + a.size)))
+
+
+def left_after_moving(old: Luma64, new: Luma64, reach: int = 8) -> float:
+    """Share of `new`'s contrast that is left when each of its 8x8 blocks may come from nearby in `old`.
+
+    Both are made equally bright first. Up to 0.25 for movement, 0.3-1 for another picture (see CHANGE).
+    """
+    a, b = old - old.mean(), new - new.mean()
+    padded = np.pad(a, reach, mode="edge")
+    best = np.full((8, 8), np.inf, np.float32)
+    for dy in range(2 * reach + 1):
+        for dx in range(2 * reach + 1):
+            d = b - padded[dy : dy + 64, dx : dx + 64]
+            best = np.minimum(best, np.einsum("ijkl,ijkl->ik", *(d.reshape(8, 8, 8, 8),) * 2))
+    return float(best.sum()) / (b.size * (float(b.var()) + FLOOR))
