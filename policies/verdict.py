@@ -106,6 +106,25 @@ class Reason:
     """kind, cite, read, confidence, url: as the rulebook states them."""
     finding_ids: tuple[str, ...] = ()
     ranges: tuple[TimeRange, ...] = ()
+    two_person: bool = False
+    """Whether a second person must agree before this is lifted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The contract's reason object."""
+        doc: dict[str, Any] = {
+            "rule": self.rule,
+            "rulebook": self.rulebook,
+            "territory": self.territory,
+            "outcome": self.outcome.word,
+            "title": self.title.to_json(),
+            "source": self.source,
+            "finding_ids": list(self.finding_ids),
+            "ranges": [[r.start_us, r.end_us] for r in self.ranges],
+            "explanation": self.explanation.to_json(),
+        }
+        if self.two_person:
+            doc["two_person"] = True
+        return doc
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +173,9 @@ class Verdict:
     advisories: tuple[Reason, ...] = ()
     """Rules that fired in shadow, or whose source may only advise: reported, no outcome."""
     trace: tuple[dict[str, Any], ...] = field(default=())
-    """One entry per rule, fired or not, in rulebook order."""
+    """One entry per rule, fired or not, in order of rulebook and rule."""
+    asked: tuple[str, ...] = ()
+    """Territories asked about, whether or not a rulebook speaks for them."""
 
     @property
     def outcome(self) -> Outcome:
@@ -162,5 +183,52 @@ class Verdict:
         return max((r.outcome for r in self.reasons), default=Outcome.APPROVE)
 
     def outcome_in(self, territory: str) -> Outcome:
-        """The strictest outcome of the rulebooks that speak for `territory`."""
-        return max((r.outcome for r in self.reasons if r.territory == territory), default=Outcome.APPROVE)
+        """The strictest outcome in `territory`: of its own rulebooks and of those that apply everywhere."""
+        return max((r.outcome for r in self.reasons_in(territory)), default=Outcome.APPROVE)
+
+    def reasons_in(self, territory: str) -> tuple[Reason, ...]:
+        """The reasons that count in `territory`."""
+        return tuple(r for r in self.reasons if r.territory in (territory, "*"))
+
+    @property
+    def territories(self) -> tuple[str, ...]:
+        """Every territory asked about or judged for, in order; "*" alone where there is none."""
+        named = {r.territory for r in self.rulebooks if r.territory != "*"} | set(self.asked)
+        return tuple(sorted(named)) or ("*",)
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """The contract's `verdict` object (design.md section 3)."""
+    return {
+        "outcome": verdict.outcome.word,
+        "rulebooks": [
+            {"name": r.name, "version": r.version, "digest": r.digest, "territory": r.territory}
+            for r in verdict.rulebooks
+        ],
+        "reasons": [r.to_json() for r in verdict.reasons],
+        "edits": [e.to_json() for e in verdict.edits],
+        "audience": verdict.audience or {},
+        "obligations": [_obligation(o) for o in verdict.obligations],
+        "path_to_approval": [
+            {"what": s.what.to_json(), "removes": list(s.removes), "verified": s.verified}
+            for s in verdict.path_to_approval
+        ],
+        "not_checked": list(verdict.not_checked),
+        "advisories": [r.to_json() for r in verdict.advisories],
+    }
+
+
+def territories_json(verdict: Verdict) -> dict[str, Any]:
+    """The contract's `territories` object: outcome, reasons and obligations in each; "*" where none was named."""
+    return {
+        territory: {
+            "outcome": verdict.outcome_in(territory).word,
+            "reasons": [r.to_json() for r in verdict.reasons_in(territory)],
+            "obligations": [_obligation(o) for o in verdict.obligations if o.territory in (territory, "*")],
+        }
+        for territory in verdict.territories
+    }
+
+
+def _obligation(obligation: Obligation) -> dict[str, Any]:
+    return {"what": obligation.what.to_json(), "rule": obligation.rule, "territory": obligation.territory}
