@@ -18,10 +18,12 @@ from __future__ import annotations
 import contextlib
 import heapq
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +40,11 @@ from provenance.media import MediaInfo, Unusable, probe
 Plane = NDArray[np.uint8]
 Ticks = NDArray[np.int64]
 
-EDGE_QUALITY = {"preset": "veryfast", "crf": "17"}
-"""x264 settings of what is encoded anew. Measured on the fixture film: mean squared error below 6 (40 dB) at
-the edges, so that a cut is not visible as a drop in quality; docs/rendering.md has the numbers."""
+EDGE_QUALITY = {"preset": "superfast", "crf": "17"}
+"""x264 settings of the few pictures around an edit: fast and near lossless, because they are too few for their
+size to matter. docs/rendering.md has the measured error and time."""
+WHOLE_QUALITY = {"preset": "veryfast", "crf": "18"}
+"""x264 settings of a film encoded whole: crf 18 is where x264's documentation calls the loss invisible."""
 KEYFRAME_EVERY_S = 2
 """Longest wait for a seek in what is encoded anew: the group length the fixture generators and cameras use."""
 
@@ -230,7 +234,7 @@ def _index(path: Path, info: MediaInfo) -> _Film:
         sets, obstacle = _parameter_sets(stream)
         samples: list[_Sample] = []
         for packet in container.demux(stream):
-            if packet.size == 0 or packet.pts is None and packet.dts is None:
+            if packet.size == 0 or (packet.pts is None and packet.dts is None):
                 continue
             pts = packet.dts if packet.pts is None else packet.pts
             dts = pts if packet.dts is None else packet.dts
@@ -268,7 +272,7 @@ def _parameter_sets(stream: Any) -> tuple[h264.ParameterSets | None, str | None]
 def _disorder(samples: Sequence[_Sample]) -> str | None:
     if not samples[0].starts_group:
         return "the film does not begin with an independent picture"
-    if any(a.dts >= b.dts for a, b in zip(samples, samples[1:], strict=False)) or any(s.pts < s.dts for s in samples):
+    if any(a.dts >= b.dts for a, b in pairwise(samples)) or any(s.pts < s.dts for s in samples):
         return "decoding times are not in order"
     if len({s.pts for s in samples if s.shown}) < sum(s.shown for s in samples):
         return "two frames are shown at the same instant"
@@ -315,9 +319,7 @@ class _Uncopyable(Exception):
 
 
 class _Plan:
-    def __init__(
-        self, film: _Film, cuts: list[TimeRange], touches: tuple[Touch, ...], mutes: list[TimeRange]
-    ) -> None:
+    def __init__(self, film: _Film, cuts: list[TimeRange], touches: tuple[Touch, ...], mutes: list[TimeRange]) -> None:
         self.film = film
         self.cuts = cuts
         self.touches = touches
@@ -383,9 +385,7 @@ class _Plan:
             yield from _complement(self.cuts, self.film.sound_end_us)
             return
         for first, after in _runs(~self.removed):
-            yield TimeRange.from_pts(
-                int(self.film.starts[first]), int(self.film.ends[after - 1]), self.film.time_base
-            )
+            yield TimeRange.from_pts(int(self.film.starts[first]), int(self.film.ends[after - 1]), self.film.time_base)
 
     def removed_s(self) -> list[tuple[Fraction, Fraction | None]]:
         """What goes, in seconds from the first frame; None as an end where nothing comes after it.
@@ -472,16 +472,16 @@ def _write(plan: _Plan, made: Path, metadata: Mapping[str, str], whole: str | No
         if pictures is not None:
             for number in range(len(source.streams.subtitles)):
                 own = stack.enter_context(opened(film.path))
-                tracks.append(
-                    subtitles.shift(own.streams.subtitles[number], target, film.origin_s, plan.removed_s())
-                )
+                tracks.append(subtitles.shift(own.streams.subtitles[number], target, film.origin_s, plan.removed_s()))
         try:
             # Each track makes its stream before its first packet; all have to be there before the header is written.
             begun = [_begun(track) for track in tracks]
             for packet in heapq.merge(*begun, key=_decoded_at):
                 target.mux_one(packet)
         except av.error.FFmpegError as error:
-            raise CannotWrite(f"{film.path.name} cannot be written as {made.suffix}: {error.strerror or error}") from error
+            raise CannotWrite(
+                f"{film.path.name} cannot be written as {made.suffix}: {error.strerror or error}"
+            ) from error
     return tally
 
 
@@ -501,7 +501,9 @@ def _target(made: Path, plan: _Plan) -> Iterator[Any]:
     muxer = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".m4a": "ipod"}.get(suffix)
     if muxer is None or (muxer == "ipod" and len(plan.removed)):
         wanted = "film.mp4 or film.mov" if len(plan.removed) else "sound.m4a or sound.mp4"
-        raise CannotWrite(f"a changed file is written as ISO media, not as {suffix or 'a name without suffix'}: name it like {wanted}")
+        raise CannotWrite(
+            f"a changed file is written as ISO media, not as {suffix or 'a name without suffix'}: name it like {wanted}"
+        )
     options = {"movflags": "use_metadata_tags+faststart", "fflags": "+bitexact"}
     with av.open(f"file:{made.resolve()}", "w", format=muxer, options=options) as target:
         yield target
@@ -520,8 +522,7 @@ def _copy_in_part(plan: _Plan, stream: Any, target: Any, tally: _Tally) -> Itera
     out = target.add_stream_from_template(stream)
     out.metadata.update(_track_metadata(stream))
     bench = None
-    if plan.removed.any() or plan.painted.any():
-        assert film.sets is not None
+    if film.sets is not None and (plan.removed.any() or plan.painted.any()):
         bench = _Bench(plan, stream, film.sets)
         out.codec_context.extradata = bench.record
     yield None
@@ -544,9 +545,7 @@ def _retimed(plan: _Plan, stream: Any, bench: _Bench | None, tally: _Tally) -> I
         copied = 0 if any(not sample.shown for sample, _ in group) else _untouched_head(plan, group)
         if bench is None:
             copied = len(group)
-        kept_behind = any(
-            sample.shown and not plan.removed[plan.number(sample.pts)] for sample, _ in group[copied:]
-        )
+        kept_behind = any(sample.shown and not plan.removed[plan.number(sample.pts)] for sample, _ in group[copied:])
         if bench is not None and copied:
             yield from bench.finish(tally)
         for sample, packet in group[:copied]:
@@ -687,7 +686,7 @@ def _encode_whole(plan: _Plan, stream: Any, target: Any, tally: _Tally) -> Itera
     encoder.time_base = film.time_base
     _look_like(encoder, like)
     encoder.gop_size = max(1, round(Fraction(stream.average_rate or 25) * KEYFRAME_EVERY_S))
-    encoder.options = dict(EDGE_QUALITY)
+    encoder.options = dict(WHOLE_QUALITY)
     out.metadata.update(_track_metadata(stream))
     yield None
     stream.thread_type = "AUTO"
@@ -780,12 +779,22 @@ def _change_still(src: Path, dst: Path, cuts: Sequence[TimeRange], touches: Sequ
         raise NothingLeft(f"{src.name} is a picture: a cut would leave nothing; refuse it instead")
     form = _STILLS.get(dst.suffix.lower())
     if form is None:
-        raise CannotWrite(f"a changed picture is written as png, jpg or webp, not as {dst.suffix or 'a name without suffix'}")
+        raise CannotWrite(
+            f"a changed picture is written as png, jpg or webp, not as {dst.suffix or 'a name without suffix'}"
+        )
     due = [touch for touch in touches if touch.where.start_us < 1]
+    if not due and dst.suffix.lower() == src.suffix.lower():
+        with appearing(dst) as made:
+            shutil.copyfile(src, made)
+        return Changed(1, (TimeRange(0, 1),), 1, 0, 0, None, ())
     with Image.open(src) as file:
         profile = file.info.get("icc_profile")
         upright = ImageOps.exif_transpose(file)
-        alpha = upright.convert("RGBA").getchannel("A") if "A" in upright.getbands() or "transparency" in file.info else None
+        alpha = (
+            upright.convert("RGBA").getchannel("A")
+            if "A" in upright.getbands() or "transparency" in file.info
+            else None
+        )
         pixels = np.asarray(upright.convert("RGB").convert("YCbCr")).copy()
     planes = [np.ascontiguousarray(pixels[:, :, i]) for i in range(3)]
     for touch in due:
@@ -854,4 +863,3 @@ def _decode_edges(film: _Film, stream: Any, packets: Sequence[tuple[int, Any]], 
         raise CannotWrite(f"{film.path.name}: what was written around an edit cannot be decoded ({error})") from error
     if got != fed:
         raise CannotWrite(f"{film.path.name}: {fed - got} of {fed} frames around the edits cannot be decoded")
-

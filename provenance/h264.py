@@ -94,7 +94,11 @@ def annex_b_units(stream: bytes) -> Iterator[bytes]:
     start = stream.find(b"\x00\x00\x01")
     while start >= 0:
         after = stream.find(b"\x00\x00\x01", start + 3)
-        yield stream[start + 3 : after if after >= 0 else len(stream)].rstrip(b"\x00") if after >= 0 else stream[start + 3 :]
+        yield (
+            stream[start + 3 : after if after >= 0 else len(stream)].rstrip(b"\x00")
+            if after >= 0
+            else stream[start + 3 :]
+        )
         start = after
 
 

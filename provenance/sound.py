@@ -12,7 +12,6 @@ encoded whole, exact to the sample.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -233,7 +232,14 @@ def _is_plain_lc(record: bytes, rate: int) -> bool:
     bits = int.from_bytes(record[:2], "big")
     kind, frequency, channels, rest = bits >> 11, bits >> 7 & 15, bits >> 3 & 15, bits & 7
     no_sbr = len(record) == 2 or not (record[2:4] == b"\x56\xe5" and len(record) > 4 and record[4] & 0x80)
-    return kind == 2 and frequency < len(_RATES) and _RATES[frequency] == rate and channels in (1, 2) and not rest and no_sbr
+    return (
+        kind == 2
+        and frequency < len(_RATES)
+        and _RATES[frequency] == rate
+        and channels in (1, 2)
+        and not rest
+        and no_sbr
+    )
 
 
 def _spliced(
@@ -291,10 +297,16 @@ def _pieces(grid: _Grid, cuts: _Silences, mutes: _Silences) -> list[tuple[int, i
             # Both ends of what is copied move inwards to a window that overlaps like any other.
             first, last = i, after
             if i > 0:
-                first = next((k for k in range(i, min(i + LOOK_AROUND, after)) if _window(grid.packets[k]) in (0, 1)), i)
+                first = next(
+                    (k for k in range(i, min(i + LOOK_AROUND, after)) if _window(grid.packets[k]) in (0, 1)), i
+                )
             if after < count:
                 last = next(
-                    (k for k in range(after, max(after - LOOK_AROUND, first), -1) if _window(grid.packets[k - 1]) in (0, 3)),
+                    (
+                        k
+                        for k in range(after, max(after - LOOK_AROUND, first), -1)
+                        if _window(grid.packets[k - 1]) in (0, 3)
+                    ),
                     after,
                 )
             if last - first >= 2 * WARM_UP + 2:
@@ -465,9 +477,7 @@ def _whole(
     told.append(Spliced(0, encoded, 0))
 
 
-def _blocks(
-    track: Any, resampler: Any, origin_s: Fraction, rate: int, channels: int
-) -> Iterator[tuple[int, Samples]]:
+def _blocks(track: Any, resampler: Any, origin_s: Fraction, rate: int, channels: int) -> Iterator[tuple[int, Samples]]:
     """Sample number from the first frame shown, and samples; gaps filled with silence, overlaps dropped."""
     jump = _at(JUMP_S, rate)
     at = 0
@@ -509,7 +519,7 @@ def _frame(pcm: Samples, rate: int, layout: str, at: int) -> Any:
 
 
 def _bit_rate(like: int, channels: int) -> int:
-    """Bits per second for sound encoded again: a quarter above the original, between 96 and 192 kbit/s a channel pair."""
+    """Bits per second for sound encoded again: a quarter above the original, 96 to 192 kbit/s a channel pair."""
     return max(48_000 * channels, min(like * 5 // 4, 96_000 * channels))
 
 

@@ -13,7 +13,7 @@ _TICKS = 1000
 """Timescale of what is written: milliseconds, the unit of every subtitle format read here."""
 _PLAIN = {"subrip", "text", "webvtt"}
 """Codecs whose packets are the text itself."""
-# Sample description of 3GPP TS 26.245 5.16: no flags, bottom centre, whole box, style 0 in font 1 at 18 points, one font.
+# Sample description of 3GPP TS 26.245, 5.16: no flags, bottom centre, whole box, font 1 at 18 points, white.
 _DESCRIPTION = (
     struct.pack(">Ibb4B4h", 0, 1, -1, 0, 0, 0, 0, 0, 0, 0, 0)
     + struct.pack(">HHHBB4B", 0, 0, 1, 0, 18, 255, 255, 255, 255)
