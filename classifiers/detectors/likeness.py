@@ -1,0 +1,222 @@
+"""Whose faces are seen: every face as a track, and those that may be a registered person's.
+
+A match says that a face lies within `faces.MATCH` of a reference photo; policies hold on it and do not
+reject, because the default embedder takes strangers of East Asian descent for one person too easily
+(docs/models.md, "Faces"). Between `MATCH` and `POSSIBLE` a person's face is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers import faces
+from classifiers.classifier import Cadence, Classifier, Context, Film, Frame, Look
+from classifiers.faces import FaceModels, Follower, NoFace, Template, Track
+from classifiers.finding import Finding, Gap, Region, Surface, millionths
+from provenance.asset import AssetKind, TimeRange
+from provenance.media import Unusable
+from provenance.registry import Person
+
+VERSION = "dlib-1"
+"""Changes whenever the same film could get another answer: thresholds, looks, tracking."""
+FACE_REFERENCES = frozenset({"face", "picture"})
+CLEARLY_CHANGED = 12.0
+"""Levels of luma (of 255), mean over a block of 4 x 4 of the 64 x 64 cells, from which a frame is seen at once..."""
+CHANGED = 3.0
+"""...and from which it is seen `SOON_US` after the last look. A face the detector can see covers many blocks."""
+SOON_US = 300_000
+NEAR_CUT_US = 1_000_000
+"""A face this close to a cut is taken to be there up to the cut: the looks in between may have missed it."""
+MISSED_US = 400_000
+"""Elsewhere a track is widened by this, the longest time between two looks."""
+ALSO_LIKE = 0.10
+"""Other persons are named too when they are possible and no further than this beyond the nearest."""
+NOT_WORTH_A_SECOND_LOOK = 0.10
+"""Beyond `POSSIBLE` by this on plain embeddings, averaging ten variations has never brought a face back within it."""
+HEADROOM = 0.25
+"""Of a face's side, added around it: the detector's square ends at brows and chin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The faces of the registered persons, as templates."""
+
+    templates: Mapping[str, tuple[Template, ...]]
+    gaps: tuple[Gap, ...]
+    """References that could not be enrolled: those persons are not looked for."""
+
+
+def enrol_registered(persons: Mapping[str, Person], models: FaceModels, options: Mapping[str, Any]) -> Enrolled:
+    """The templates of every person with a face reference. A photo that cannot be enrolled leaves a Gap."""
+    cache = options.get("template_cache")
+    templates: dict[str, tuple[Template, ...]] = {}
+    gaps = []
+    for person in persons.values():
+        made = []
+        for reference in person.references:
+            if reference.kind not in FACE_REFERENCES:
+                continue
+            try:
+                made.append(faces.template_of(reference.path, models, cache))
+            except (NoFace, Unusable, OSError) as wrong:
+                gaps.append(
+                    Gap("likeness", f"{person.id} is not looked for by {reference.path.name}: {wrong}", "replace it")
+                )
+        if made:
+            templates[person.id] = tuple(made)
+    return Enrolled(templates, tuple(gaps))
+
+
+class _Look:
+    def __init__(self, film: Film, models: FaceModels, enrolled: Enrolled) -> None:
+        self._film = film
+        self._models = models
+        self._enrolled = enrolled
+        self._follower = Follower(models)
+        self._last: NDArray[np.float32] | None = None
+        self._last_us = 0
+        self._shot = -1
+        self.gaps = enrolled.gaps
+
+    def see(self, frame: Frame) -> None:
+        """Find the faces of one frame, unless it shows what was just looked at."""
+        if frame.shot == self._shot and not self._shows_something_new(frame):
+            self._follower.still_there(self._last_us, frame.until_us)
+            return
+        self._shot, self._last, self._last_us = frame.shot, frame.luma64.copy(), frame.at_us
+        self._follower.see(
+            frame.rgb(),
+            frame.at_us,
+            frame.until_us,
+            shot=frame.shot,
+            keep=bool(self._enrolled.templates),
+            closely=_still(self._film),
+        )
+
+    def _shows_something_new(self, frame: Frame) -> bool:
+        if self._last is None:
+            return True
+        change = np.abs(frame.luma64 - self._last).reshape(16, 4, 16, 4).mean(axis=(1, 3)).max()
+        return bool(change >= (CHANGED if frame.at_us - self._last_us >= SOON_US else CLEARLY_CHANGED))
+
+    def finish(self, film: Film) -> Iterable[Finding]:
+        """A `person.face` for every track, and a `likeness.face` for every person it may be."""
+        for track in self._follower.finish():
+            yield self._face(track)
+            if self._enrolled.templates:
+                for part in track.parts(self._models):
+                    yield from self._matches(part, film)
+
+    def _face(self, track: Track) -> Finding:
+        places = track.places
+        return Finding(
+            classifier="likeness",
+            version=VERSION,
+            category="person.face",
+            score_millionths=millionths(max(place.score for _, _, place in places)),
+            surface=Surface.IMAGE,
+            where=track.where,
+            frames=len(places),
+            measured={"face_px": round(max(place.width_px for _, _, place in places))},
+            region=_region(track),
+            weights=self._models.digest,
+        )
+
+    def _matches(self, track: Track, film: Film) -> Iterator[Finding]:
+        best = sorted((s for s in track.samples if s.face.quality.comparable), key=lambda s: -s.face.quality.rank)
+        if not best:
+            return
+        chips = [s.face.chip for s in best]
+        rough = self._models.embed(chips[:6]).mean(axis=0)
+        if min(self._distances(rough).values()) > faces.POSSIBLE + NOT_WORTH_A_SECOND_LOOK:
+            return
+        distances = self._distances(self._models.embed_well(chips[:3]))
+        ranked = sorted((d, person) for person, d in distances.items())
+        sure = best[0].face.quality.sure and (_still(film) or len(best) > 1)
+        for distance, person in ranked:
+            if distance > faces.POSSIBLE or distance > ranked[0][0] + ALSO_LIKE:
+                break
+            others = [d for d, other in ranked if other != person]
+            match = faces.band(distance, sure=sure) == "yes"
+            score = faces.score(distance) if match else min(faces.score(distance), faces.score(faces.MATCH) - 1e-6)
+            yield Finding(
+                classifier="likeness",
+                version=VERSION,
+                category="likeness.face",
+                score_millionths=millionths(score),
+                surface=Surface.IMAGE,
+                where=_widened(track, film),
+                frames=len(track.places),
+                measured={
+                    "distance": round(distance, 6),
+                    "face_px": round(best[0].face.quality.width_px),
+                    "match": 1.0 if match else 0.0,
+                }
+                | ({"margin_to_next": round(min(others) - distance, 6)} if others else {}),
+                region=_region(track),
+                subject=person,
+                evidence=f"frame:{best[0].at_us}",
+                weights=self._models.digest,
+            )
+
+    def _distances(self, vector: NDArray[np.float32]) -> dict[str, float]:
+        """To each person, the distance of the nearest of its references."""
+        return {
+            person: min(float(np.linalg.norm(vector - t.vector)) for t in templates)
+            for person, templates in self._enrolled.templates.items()
+        }
+
+
+def _still(film: Film) -> bool:
+    return film.duration_us <= 1
+
+
+def _widened(track: Track, film: Film) -> TimeRange:
+    """When the face may be seen: up to the cuts where it is near them, else a little more than it was found."""
+    shot = film.shots[track.shot] if track.shot < len(film.shots) else TimeRange(0, max(1, film.duration_us))
+    where = track.where
+    start = shot.start_us if where.start_us - shot.start_us <= NEAR_CUT_US else where.start_us - MISSED_US
+    end = shot.end_us if shot.end_us - where.end_us <= NEAR_CUT_US else where.end_us + MISSED_US
+    return TimeRange(max(0, min(start, where.start_us)), max(end, where.end_us))
+
+
+def _region(track: Track) -> Region:
+    """All of the picture where the face was, with room for the head."""
+    places = [place for _, _, place in track.places]
+    room = HEADROOM * max(p.width_px for p in places)
+    left = max(0.0, min(p.x0 for p in places) - room) / track.width
+    top = max(0.0, min(p.y0 for p in places) - 2 * room) / track.height
+    right = min(float(track.width), max(p.x1 for p in places) + room) / track.width
+    bottom = min(float(track.height), max(p.y1 for p in places) + room) / track.height
+    return Region(round(left, 4), round(top, 4), round(right - left, 4), round(bottom - top, 4))
+
+
+class _Likeness:
+    name = "likeness"
+    version = VERSION
+    emits = frozenset({"likeness.face", "person.face"})
+    cadence = Cadence.NOVEL
+    looks_at = frozenset(
+        {
+            AssetKind.EPISODE,
+            AssetKind.TRAILER,
+            AssetKind.SHOT,
+            AssetKind.COVER,
+            AssetKind.IMAGE,
+            AssetKind.CHARACTER_SHEET,
+            AssetKind.STORYBOARD,
+        }
+    )
+
+    def open(self, film: Film, context: Context) -> Look:
+        """Ready to look for the faces of the registry's persons. Raises WeightsMissing."""
+        models = FaceModels.load(context.weights, context.device)
+        return _Look(film, models, enrol_registered(context.registry.persons, models, context.options))
+
+
+classifier: Classifier = _Likeness()
