@@ -8,6 +8,7 @@ picture first shows, if it is another picture than the one that went.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,13 +143,15 @@ def change_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """How different two small luma pictures are: 0 the same, about 1 unrelated; brightness counts."""
     d = a - b
     ssd = float(np.dot(d.ravel(), d.ravel())) / d.size
-    return ssd / float(float(a.var()) + float(b.var()) + float(d.mean()) ** 2 + 2 * FLOOR)
+    contrast = float(a.var()) + float(b.var()) + float(d.mean()) ** 2 + 2 * FLOOR
+    return float(ssd / contrast)
 
 
 def correlation(a: Luma64, b: Luma64) -> float:
     """How alike two pictures are whatever their brightness and contrast: 1 the same, about 0 unrelated."""
     x, y = (a - a.mean()).ravel(), (b - b.mean()).ravel()
-    return float(np.dot(x, y)) / float(np.sqrt((np.dot(x, x) + a.size) * (np.dot(y, y) + a.size)))
+    energy = (float(np.dot(x, x)) + a.size) * (float(np.dot(y, y)) + a.size)
+    return float(np.dot(x, y)) / math.sqrt(energy)
 
 
 def left_after_moving(old: Luma64, new: Luma64, reach: int = 8) -> float:

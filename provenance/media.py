@@ -228,12 +228,22 @@ class RawFrame:
                 plane, black, scale = self.luma(), 0.0, 1.0
             else:
                 plane, black, scale = _plane(self._picture)
-            small = _area64(plane).astype(np.float32)
+            small = _area(plane, 64).astype(np.float32)
             if black or scale != 1.0:
                 small = np.clip((small - np.float32(black)) * np.float32(scale), 0, 255)
             turned = small if isinstance(self._picture, np.ndarray) else np.rot90(small, -self._turn // 90)
             self._luma64 = np.ascontiguousarray(turned, np.float32)
         return self._luma64
+
+    def chroma32(self) -> NDArray[np.float32]:
+        """float32[2, 32, 32]: area-averaged colour differences (Cb, Cr), about -128..127; zeros where there is none."""
+        if isinstance(self._picture, np.ndarray):
+            small = cv2.resize(self._picture, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32)
+            luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
+            both = np.stack(((small[..., 2] - luma) * 0.564, (small[..., 0] - luma) * 0.713))
+            return np.ascontiguousarray(both, np.float32)
+        both = _chroma(self._picture)
+        return np.ascontiguousarray(np.rot90(both, -self._turn // 90, axes=(1, 2)), np.float32)
 
     def _upright(self, pixels: Pixels) -> Pixels:
         turned = np.rot90(pixels, -self._turn // 90) if self._turn else pixels
@@ -432,6 +442,22 @@ def _plane(picture: Any) -> tuple[NDArray[Any], float, float]:
     return (pixels, 0.0, 1.0 / unit) if full else (pixels, 16.0 * unit, 255.0 / 219.0 / unit)
 
 
+def _chroma(picture: Any) -> NDArray[np.float32]:
+    """Both colour planes at 32x32; from the RGB of the picture where they are not planes of their own."""
+    if picture.format.name.startswith("gray"):
+        return np.zeros((2, 32, 32), np.float32)
+    if picture.format.name not in ("yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le"):
+        picture = picture.reformat(width=64, height=64, format="yuv420p", threads=1)
+    planes = []
+    for plane in picture.planes[1:3]:
+        wide = picture.format.components[1].bits > 8
+        row = plane.line_size // (2 if wide else 1)
+        values = np.frombuffer(plane, np.uint16 if wide else np.uint8).reshape(-1, row)[: plane.height, : plane.width]
+        unit = 1 << (picture.format.components[1].bits - 8)
+        planes.append(_area(values, 32).astype(np.float32) / unit - 128.0)
+    return np.stack(planes)
+
+
 def _eight_bit(plane: NDArray[Any], black: float, scale: float) -> Pixels:
     if black == 0.0 and scale == 1.0:
         return np.ascontiguousarray(plane, np.uint8)
@@ -441,13 +467,11 @@ def _eight_bit(plane: NDArray[Any], black: float, scale: float) -> Pixels:
     return np.asarray(np.clip((plane.astype(np.float32) - black) * scale + 0.5, 0, 255), np.uint8)
 
 
-def _area64(plane: NDArray[Any]) -> NDArray[Any]:
-    """64x64 area average. Halving exactly by two while it can is ten times faster than one step (M)."""
-    while min(plane.shape) >= 256 and plane.shape[0] % 2 == 0 and plane.shape[1] % 2 == 0:
+def _area(plane: NDArray[Any], side: int) -> NDArray[Any]:
+    """The plane area-averaged to side x side. Halving exactly while it can is ten times faster than one step (M)."""
+    while min(plane.shape) >= 4 * side and plane.shape[0] % 2 == 0 and plane.shape[1] % 2 == 0:
         plane = cv2.resize(plane, (plane.shape[1] // 2, plane.shape[0] // 2), interpolation=cv2.INTER_AREA)
-    if plane.dtype != np.float32:
-        plane = plane.astype(np.float32)
-    return np.asarray(cv2.resize(plane, (64, 64), interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(plane.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA))
 
 
 def _to_rgb(picture: Any) -> Pixels:
