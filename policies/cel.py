@@ -485,7 +485,7 @@ class _Reading:
             return _Seen(signs=_joined([s.signs for s in seen]))
         if name in ("!_", "!_unary"):
             return _Seen(signs={k: s.flipped() for k, s in seen[0].signs.items()})
-        if name == "size" and isinstance(seen[0].shape, Many) or name == "size" and seen[0].path is None:
+        if (name == "size" and isinstance(seen[0].shape, Many)) or (name == "size" and seen[0].path is None):
             return _Seen(signs=seen[0].signs, size=True)
         if name in ("_>_", "_>=_", "_<_", "_<=_", "_==_", "_!=_") and len(seen) == 2:
             self.words(name, arguments, seen)

@@ -10,7 +10,7 @@ from typing import Any
 from classifiers.finding import Finding
 from policies import path
 from policies.cel import Unknown
-from policies.facts import EVERYWHERE, LOOKS_AT, RENDERED, Facts, Sheet, language
+from policies.facts import EVERYWHERE, LOOKS_AT, RENDERED, Facts, Sheet
 from policies.rule import Match, Mode, Rule, Rulebook
 from policies.taxonomy import taxonomy
 from policies.verdict import Do, Edit, Obligation, Outcome, Reason, Verdict, Words
@@ -395,7 +395,7 @@ def _united(edits: Sequence[Edit], duration_us: int) -> tuple[Edit, ...]:
         ):
             continue
         if edit.do in (Do.OVERLAY_LABEL, Do.INSERT_CARD):
-            edit = replace(edit, where=_lengthened(edit.where, cuts, duration_us))  # noqa: PLW2901
+            edit = replace(edit, where=_lengthened(edit.where, cuts, duration_us))
         kept.append(edit)
     return tuple(sorted(kept, key=lambda e: (e.where, e.do.value, e.region or (), e.rule)))
 

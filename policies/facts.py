@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,10 +16,9 @@ from typing import Any
 
 from classifiers.finding import Finding, Screening, Surface
 from policies.cel import Language, Many, Record, Scalar, Shape, Table
-from policies.taxonomy import Polarity, names, taxonomy
 from provenance.asset import AssetKind, TimeRange
 from provenance.report import AiDisclosure, ProvenanceReport, Seal
-from provenance.rights import Answer, Covered
+from provenance.rights import Answer, Covered, attribute_of
 
 EVERYWHERE = "*"
 """The territory of rulebooks that speak for no territory in particular."""
@@ -240,26 +239,6 @@ def provenance_findings(facts: Facts) -> tuple[Finding, ...]:
     )
 
 
-ATTRIBUTES: tuple[tuple[str, str], ...] = (
-    ("likeness.voice", "voice"),
-    ("likeness.name", "name"),
-    ("likeness.**", "face"),
-    ("sexual.ncii", "face"),
-    ("copy.music", "synchronise"),
-    ("copy.sound", "master_use"),
-    ("copy.character", "adapt"),
-    ("copy.script", "adapt"),
-    ("copy.delisted_remake", "adapt"),
-    ("copy.**", "reproduce"),
-)
-"""Which attribute of a person (consent.schema.json) or use of a work (rights.schema.json) a match needs; first wins."""
-
-
-def attribute_of(category: str) -> str | None:
-    """The attribute or use a finding of `category` needs a grant for; None where it needs none."""
-    return next((attribute for pattern, attribute in ATTRIBUTES if names(pattern, category)), None)
-
-
 def _papers(facts: Facts) -> dict[str, Any]:
     """The papers, with what they do not state taken from the series' record (series.schema.json)."""
     papers: dict[str, Any] = dict(facts.papers or {})
@@ -318,6 +297,8 @@ MEASURED = (
     "hits",
     "longest_run_us",
     "margin",
+    "margin_to_next",
+    "match",
     "matched_share",
     "ocr_score",
     "sharpness",
@@ -351,7 +332,7 @@ _FINDING = Record(
 
 
 @cache
-def VARIABLES() -> dict[str, Shape]:  # noqa: N802
+def VARIABLES() -> dict[str, Shape]:
     """The shape of every variable a condition may name. Read from the papers' own schemas, so they cannot differ."""
     papers = _schema("episode.schema.json")
     series = _schema("series.schema.json")
@@ -428,9 +409,3 @@ def _shape(name: str, schema: Mapping[str, Any]) -> Shape:
         return Many(_shape(f"{name}_item", schema.get("items", {})))
     words = frozenset(schema["enum"]) if "enum" in schema else frozenset()
     return Scalar({"string": "string", "integer": "int", "number": "double", "boolean": "bool"}[kind], words)
-
-
-def is_observation(categories: Iterable[str]) -> bool:
-    """Whether all of `categories` are observations."""
-    tree = taxonomy()
-    return all(tree.polarity(c) is Polarity.OBSERVATION for c in categories)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from classifiers.finding import Finding, Ran, Surface
-from policies.facts import TIMED, Facts, Sheet, attribute_of
+from policies.facts import TIMED, Facts, Sheet
 from policies.taxonomy import Polarity, taxonomy
 from policies.verdict import Do, Outcome, Reason, Step, Verdict, Words
 from provenance.asset import TimeRange
 from provenance.report import AiDisclosure, AigcLabel, Seal
-from provenance.rights import Answer, Covered
+from provenance.rights import Answer, Covered, attribute_of
 
 
 def steps(facts: Facts, verdict: Verdict, again: Callable[[Facts], Verdict]) -> tuple[Step, ...]:
@@ -50,7 +50,7 @@ def _once(found: Iterable[Step]) -> tuple[Step, ...]:
     for step in found:
         known = joined.get(step.what.en)
         if known is not None:
-            step = replace(step, removes=tuple(sorted({*known.removes, *step.removes})))  # noqa: PLW2901
+            step = replace(step, removes=tuple(sorted({*known.removes, *step.removes})))
         joined[step.what.en] = step
     return tuple(joined.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -109,30 +109,36 @@ def select(
     territories: Iterable[str] = (),
     names: Iterable[str] = (),
     *,
+    papers: Mapping[str, Any] | None = None,
     gate: Gate | None = None,
     as_of: datetime | None = None,
 ) -> tuple[Rulebook, ...]:
-    """The rulebooks that judge: those named; else house-default and those of the territories asked about.
+    """The rulebooks that judge: those named, and those of the territories asked about.
 
-    With neither, house-default and cn-labeling: they require only what the default install can look at. `gate` and
-    `as_of` leave out rulebooks that do not judge there or then; `decide` does so too.
-    Raises RulebookError for a name or a territory we have no rulebook for.
+    1. Named rulebooks judge alone, with those of territories asked about by name.
+    2. Else house-default judges, with every rulebook of the territories asked about or, where none are, of those the
+       papers name. A territory of the papers that no rulebook speaks for is the house's alone.
+    3. With nothing at all, house-default and cn-labeling: they require only what the default install can look at.
+
+    `gate` and `as_of` leave out rulebooks that do not judge there or then, as `decide` does by itself.
+    Raises RulebookError for a name, or a territory asked about, that we have no rulebook for.
     """
     asked, named = list(dict.fromkeys(territories)), list(dict.fromkeys(names))
+    every = [_shipped(n) for n in shipped()]
+    known = sorted({b.territory for b in every} - {EVERYWHERE})
+    for territory in asked:
+        if territory not in known:
+            near = nearest(territory, known)
+            hint = f"did you mean {near!r}? " if near else ""
+            message = f"no rulebook speaks for the territory {territory!r}; {hint}known: {', '.join(known)}"
+            raise RulebookError([message])
     chosen = [find(n) for n in named]
-    if asked or not named:
-        every = [_shipped(n) for n in shipped()]
-        known = sorted({b.territory for b in every} - {EVERYWHERE})
-        for territory in asked:
-            if territory not in known:
-                near = nearest(territory, known)
-                hint = f"did you mean {near!r}? " if near else ""
-                raise RulebookError(
-                    [f"no rulebook speaks for the territory {territory!r}; {hint}known: {', '.join(known)}"]
-                )
-        if not named:
-            chosen += [b for b in every if b.name in _DEFAULT]
-        chosen += [b for b in every if b.territory in asked]
+    if not named:
+        stated = [t for t in (papers or {}).get("territories") or () if t in known]
+        places = asked or stated
+        chosen = [b for b in every if b.name in (_DEFAULT if not places else _DEFAULT[:1])]
+        asked = places
+    chosen += [b for b in every if b.territory in asked]
     books = tuple({b.digest: b for b in chosen}.values())
     return tuple(b for b in books if (gate is None or gate in b.gates) and (as_of is None or b.in_force.holds(as_of)))
 

@@ -101,7 +101,7 @@ class Node:
         at, seen = 0, 0
         while seen < col - 1 and at < len(raw):
             escaped = raw[at : at + 2]
-            at += 2 if escaped == "''" and self.style == "'" or escaped[:1] == "\\" and self.style == '"' else 1
+            at += 2 if (escaped == "''" and self.style == "'") or (escaped[:1] == "\\" and self.style == '"') else 1
             seen += 1
         return self.line, self.col + 1 + at
 
