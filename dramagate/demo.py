@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dramagate.commands.errors import InputError, UnavailableError
+from dramagate.commands.errors import InputError
 from generation.pipeline import Made, make_episode
 from provenance import registry
 from provenance.asset import digest
+from provenance.failure import Unavailable
 from provenance.keys import Keys, development
 from review.serve import Gateway, running_gateway
 from review.settings import Settings, load
@@ -60,7 +61,7 @@ EPISODES = (
 def run(folder: Path, *, stay: bool) -> None:
     """Everything above, into `folder`; afterwards keep serving the console where `stay`.
 
-    Raises InputError where `folder` cannot be written, UnavailableError where the gateway does not answer
+    Raises InputError where `folder` cannot be written, Unavailable where the gateway does not answer
     or an outcome is not the expected one.
     """
     console = Console()
@@ -68,7 +69,9 @@ def run(folder: Path, *, stay: bool) -> None:
     keys = development(settings.home)
     scripts = _lay_out(folder)
     console.print("[bold]1[/] registering a protected film and a protected person")
-    film = make_episode(scripts / f"{FILM}.fountain", folder / FILM, identity=keys.identity("generator"), trust=keys.trust())
+    film = make_episode(
+        scripts / f"{FILM}.fountain", folder / FILM, identity=keys.identity("generator"), trust=keys.trust()
+    )
     photo = _photo(scripts)
     shutil.copyfile(film.episode, scripts / f"{FILM}.mp4")
     _register(settings, film.episode, photo)
@@ -105,7 +108,7 @@ def _photo(scripts: Path) -> Path:
     spec = importlib.util.find_spec("skimage")
     found = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "data" / "astronaut.png"
     if not found.is_file():
-        raise UnavailableError("scikit-image with its astronaut portrait is missing: pip install scikit-image")
+        raise Unavailable("scikit-image with its astronaut portrait is missing: pip install scikit-image")
     target = scripts / "astronaut.png"
     shutil.copyfile(found, target)
     return target
@@ -151,7 +154,9 @@ def _submit(gateway: Gateway, one: tuple[Episode, Made], folder: Path) -> Decide
     episode, _ = one
     path = folder / f"{episode.script}.mp4"
     sha256 = digest(path)
-    with httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {gateway.api_key}"}, timeout=60) as client:
+    with httpx.Client(
+        base_url=gateway.url, headers={"Authorization": f"Bearer {gateway.api_key}"}, timeout=60
+    ) as client:
         uploaded = client.post(
             "/v1/uploads", content=path.read_bytes(), headers={"Content-Type": "video/mp4", "X-Content-SHA256": sha256}
         )
@@ -166,7 +171,7 @@ def _submit(gateway: Gateway, one: tuple[Episode, Made], folder: Path) -> Decide
         deadline = time.monotonic() + WAIT_S
         while (state := client.get(f"/v1/submissions/{submission}").json())["state"] not in _ENDED:
             if time.monotonic() > deadline:
-                raise UnavailableError(f"{path.name} has no verdict after {WAIT_S:.0f} s: its state is {state['state']}")
+                raise Unavailable(f"{path.name} has no verdict after {WAIT_S:.0f} s: its state is {state['state']}")
             time.sleep(0.5)
         document = client.get(f"/v1/submissions/{submission}/verdict")
         _must(document, 200)
@@ -185,7 +190,7 @@ _ENDED = ("released", "rejected", "in_queue", "failed", "withdrawn")
 
 def _must(response: httpx.Response, *statuses: int) -> None:
     if response.status_code not in statuses:
-        raise UnavailableError(f"the gateway answered {response.status_code} to {response.url}: {response.text[:300]}")
+        raise Unavailable(f"the gateway answered {response.status_code} to {response.url}: {response.text[:300]}")
 
 
 def _print_table(console: Console, decisions: list[Decided]) -> None:
@@ -212,7 +217,9 @@ def _check_cut(console: Console, gateway: Gateway, folder: Path, decisions: list
         (folder / f"{one.episode.script}.released.mp4").replace(cut)
         again = Episode(cut.stem, "approve", "the rendered version")
         decided = _submit(gateway, (again, None), folder)  # type: ignore[arg-type]
-        console.print(f"\nThe rendered version of {one.episode.script} lies at [bold]{cut}[/] and checks as {decided.document['outcome']}.")
+        console.print(
+            f"\nThe rendered version of {one.episode.script} lies at [bold]{cut}[/] and checks as {decided.document['outcome']}."
+        )
         decisions.append(decided)
         return
 
@@ -224,4 +231,4 @@ def _insist(decisions: list[Decided]) -> None:
         if d.document["outcome"] != d.episode.expected
     ]
     if wrong:
-        raise UnavailableError("the demo did not come out as it must: " + "; ".join(wrong))
+        raise Unavailable("the demo did not come out as it must: " + "; ".join(wrong))

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from provenance.failure import Unavailable
+
 OLDEST = (20, 19)
 """What Vite 8 needs. Source: its package.json, `engines.node`."""
 
 
-class NpmMissing(Exception):
+class NpmMissing(Unavailable):
     """There is no npm new enough, and the message says how to get one."""
 
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from provenance.failure import Refused
 
-class ScriptError(Exception):
+
+class ScriptError(Refused):
     """A script cannot be used. One sentence: which file and line, what is wrong, what would be right."""
 
 

@@ -30,6 +30,7 @@ from mutagen.oggvorbis import OggVorbis
 
 from provenance import carriers, media
 from provenance.carriers import Entry
+from provenance.failure import Refused
 from provenance.files import replacing, same_file
 from provenance.report import AigcLabel
 
@@ -52,7 +53,7 @@ MAX_VALUE_CHARS = 1024
 _FORBIDDEN = re.compile(r"[^\x21\x23-\x5b\x5d-\x7e]")  # Annex E j): printable ASCII without space, quote, backslash
 
 
-class LabelError(ValueError):
+class LabelError(Refused, ValueError):
     """The label breaks the standard, or cannot be written here. One sentence: what, where, what would be right."""
 
 

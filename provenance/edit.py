@@ -35,6 +35,7 @@ from PIL import Image, ImageOps
 
 from provenance import h264, sound, subtitles
 from provenance.asset import TimeRange, merge
+from provenance.failure import Refused
 from provenance.media import MediaInfo, Unusable, probe
 
 Plane = NDArray[np.uint8]
@@ -49,11 +50,11 @@ KEYFRAME_EVERY_S = 2
 """Longest wait for a seek in what is encoded anew: the group length the fixture generators and cameras use."""
 
 
-class NothingLeft(Exception):
+class NothingLeft(Refused):
     """The cuts leave no frame and no sound. One sentence: what, where, what to do."""
 
 
-class CannotWrite(Exception):
+class CannotWrite(Refused):
     """The changed film cannot be written where it was asked for. One sentence: what, where, what to do."""
 
 

@@ -33,6 +33,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from provenance.failure import ConfigError
+
 ROLES = ("generator", "gateway")
 
 DEVELOPMENT_URI = "urn:dramagate:development"
@@ -51,7 +53,7 @@ so every seal we make lives half a year at least."""
 AUTHORITY_DAYS = 3650
 
 
-class KeysError(Exception):
+class KeysError(ConfigError):
     """The keys cannot be used or made. The message says which file, what is wrong and what to do."""
 
 

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from provenance.asset import TimeRange
 from provenance.edit import Changed, Picture, Touch, change
+from provenance.failure import Unavailable
 from provenance.media import probe
 
 TEXT = {"zh": "本内容由AI生成", "en": "AI-generated"}
@@ -53,7 +54,7 @@ _NAMES = (
 _MEASURED = "生成合"
 
 
-class FontMissing(Exception):
+class FontMissing(Unavailable):
     """No font with Chinese glyphs. The message says what to install."""
 
 

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from provenance import stills
+from provenance.failure import Refused
 
 Pixels = NDArray[np.uint8]
 
@@ -76,7 +77,7 @@ _TEXT_SUBTITLES = {"subrip", "text", "webvtt", "ass", "ssa"}
 _BRAND_KEYS = {"major_brand", "minor_version", "compatible_brands"}
 
 
-class Unusable(Exception):
+class Unusable(Refused):
     """The file cannot be used as what it claims to be. One sentence: what, where, what to do."""
 
 

@@ -25,6 +25,7 @@ import c2pa
 from provenance import aigc, bmff, carriers
 from provenance.asset import Asset, AssetKind, TimeRange, digest
 from provenance.check import BOXED, MIME, SIDECAR_SUFFIX, check, context
+from provenance.failure import Refused
 from provenance.files import replacing, same_file
 from provenance.keys import Identity, Trust
 from provenance.report import ProvenanceReport, Seal
@@ -57,7 +58,7 @@ _EXTRA_MIME = {
 _RESERVED = ("c2pa.", "stds.", "cawg.", "org.contentauth.", ASSET_ASSERTION, aigc.ASSERTION)
 
 
-class SignError(Exception):
+class SignError(Refused):
     """The file was not sealed, and nothing was written. One sentence: what, where, what to do."""
 
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from provenance.media import Unusable
+from provenance.failure import ConfigError, Refused, Unavailable
 from review.start_as import die_with_parent
 
 ALLOWED = ("review.examine",)
@@ -35,8 +35,9 @@ def serve(function: str) -> int:
     os.chdir(Path("/"))
     try:
         answer: dict[str, Any] = {"answer": getattr(import_module(module), name)(**request["arguments"])}
-    except Unusable as refused:
-        answer = {"refused": str(refused)}
+    except (Refused, ConfigError, Unavailable) as error:
+        family = next(k.__name__ for k in (Refused, ConfigError, Unavailable) if isinstance(error, k))
+        answer = {"error": family, "message": str(error)}
     except MemoryError:
         traceback.print_exc()
         return 1

@@ -12,12 +12,14 @@ from typing import Any, Protocol
 
 from classifiers.classifier import installed
 from classifiers.finding import Gap, Screening
-from policies.rulebook import Rulebook, select
+from policies.facts import Gate
+from policies.rule import Rulebook
+from policies.rulebook import select
 from policies.verdict import Do, Verdict
 from provenance import registry, rights
-from provenance.asset import AssetKind, digest
-from provenance.keys import Keys, Trust
-from provenance.report import ProvenanceReport, Seal
+from provenance.asset import AssetKind
+from provenance.keys import Trust
+from provenance.report import AiDisclosure, Problem, ProvenanceReport, Seal
 from provenance.rights import Answer
 from review import sandbox
 from review.examine import trust_json
@@ -42,12 +44,16 @@ class LocalDesk:
     """A desk on this machine. Implements `pipeline.Desk`."""
 
     blobs: Blobs
-    keys: Keys
+    home: Path
+    """Where the keys lie; only the child that seals reads them."""
     trust: Trust
     """Whose seals count as trusted: this gateway's own root and the operator's lists."""
     weights_root: Path
     work_root: Path
     """Where half-made files lie; nothing in it outlives a step."""
+    service_code: str = "DRAMAGATE"
+    """Who passes the content on, as the AIGC label names it (ContentPropagator)."""
+    font: Path | None = None
     device: str = "cpu"
     limits: Limits = field(default_factory=Limits)
     options: Json = field(default_factory=dict)
@@ -58,9 +64,8 @@ class LocalDesk:
 
     def take_in(self, submission: Submission) -> Json:
         """See `pipeline.Desk.take_in`. Raises SubmissionError where the file is not what it claims to be."""
-        suffix = Path(submission.file_name).suffix.lower()
         with self._folder() as folder:
-            laid_out = folder / f"normalised{suffix}"
+            laid_out = folder / f"normalised{Path(submission.file_name).suffix.lower()}"
             try:
                 taken = sandbox.call(
                     "review.examine:take_in",
@@ -76,19 +81,22 @@ class LocalDesk:
                 raise SubmissionError(str(refused)) from refused
             except sandbox.Stopped as stopped:
                 raise SubmissionError(f"{submission.file_name} cannot be read: {stopped}. Export it again") from stopped
-            return {**taken, "normalised": self.blobs.put(laid_out), "suffix": suffix}
+            return {**taken, "normalised": self.blobs.put(laid_out)}
 
     def verify(self, blob: str, submission: Submission) -> ProvenanceReport:
         """See `pipeline.Desk.verify`. A check that does not end is itself a problem, and the seal invalid."""
         own = blob == submission.asset.sha256
         path = submission.asset.path if own else self.blobs.path(blob)
-        beside = submission.asset.path.with_name(submission.asset.path.name + ".c2pa")
-        sidecar = str(beside) if own and beside.is_file() else None
-        arguments = {"path": str(path), "trust": trust_json(self.trust), "sidecar": sidecar}
+        sidecar = _sidecar(submission) if own else None
+        arguments = {
+            "path": str(path),
+            "trust": trust_json(self.trust),
+            "sidecar": None if sidecar is None else str(sidecar),
+        }
         try:
             return ProvenanceReport.from_json(sandbox.call("review.examine:verify", arguments, self.limits))
         except sandbox.Stopped as stopped:
-            return ProvenanceReport.unreadable(str(stopped))
+            return _unreadable(str(stopped))
 
     def screen(self, blob: str, kind: AssetKind, submission: Submission) -> Screening:
         """See `pipeline.Desk.screen`."""
@@ -130,26 +138,33 @@ class LocalDesk:
     def rulebooks(self, submission: Submission) -> tuple[Rulebook, ...]:
         """See `pipeline.Desk.rulebooks`."""
         return select(
-            names=submission.rulebooks,
-            territories=submission.territories,
-            papers=submission.papers,
+            submission.territories or tuple((submission.papers or {}).get("territories", ())),
+            submission.rulebooks,
+            gate=Gate(submission.gate),
+            as_of=submission.planned_publish_at,
         )
 
     def render(self, taken: Json, verdict: Verdict, submission: Submission) -> Json:
         """See `pipeline.Desk.render`."""
-        from review.render import render
-
+        edits = [e.to_json() for e in verdict.edits]
         with self._folder() as folder:
             source = self._normalised(taken, folder)
-            made = folder / f"rendered{taken['suffix']}"
-            render(source, made, verdict.edits)
-            return {"blob": self._sealed(made, verdict, submission, folder, edited=True)}
+            made = folder / f"rendered{_rendered_suffix(taken)}"
+            if any(e.do is not Do.REWRITE_METADATA for e in verdict.edits):
+                font = None if self.font is None else str(self.font)
+                arguments = {"path": str(source), "made": str(made), "edits": edits, "font": font}
+                try:
+                    sandbox.call("review.examine:render_file", arguments, self.limits)
+                except (sandbox.Stopped, sandbox.Refused) as failed:
+                    return {"failed": str(failed)}
+            else:
+                source.replace(made)
+            return self._sealed(made, taken, verdict, submission, folder)
 
     def seal(self, taken: Json, verdict: Verdict, submission: Submission) -> Json:
         """See `pipeline.Desk.seal`."""
         with self._folder() as folder:
-            source = self._normalised(taken, folder)
-            return {"blob": self._sealed(source, verdict, submission, folder, edited=False)}
+            return self._sealed(self._normalised(taken, folder), taken, verdict, submission, folder)
 
     def entered(self, state: str, submission: Submission) -> None:
         """See `pipeline.Desk.entered`."""
@@ -161,9 +176,38 @@ class LocalDesk:
         shutil.copyfile(self.blobs.path(taken["normalised"]), path)
         return path
 
-    def _sealed(self, file: Path, verdict: Verdict, submission: Submission, folder: Path, *, edited: bool) -> str:
-        """Label `file`, seal it with the submitted file as parent, keep it; its SHA-256."""
-        raise NotImplementedError(file, verdict, submission, folder, edited, Do, Seal, digest)
+    def _sealed(self, file: Path, taken: Json, verdict: Verdict, submission: Submission, folder: Path) -> Json:
+        """Label `file`, seal it with the submitted file as parent, and keep it: {"blob", "suffix", "sidecar"}."""
+        out = folder / f"released{file.suffix}"
+        parent = folder / f"submitted{taken['suffix']}"
+        shutil.copyfile(submission.asset.path, parent)
+        sidecar = _sidecar(submission)
+        try:
+            done = sandbox.call(
+                "review.examine:seal_file",
+                {
+                    "path": str(file),
+                    "out": str(out),
+                    "parent": str(parent),
+                    "parent_sidecar": None if sidecar is None else str(sidecar),
+                    "home": str(self.home),
+                    "title": submission.file_name,
+                    "kind": taken["kind"],
+                    "edits": [e.to_json() for e in verdict.edits],
+                    "label": {"service": self.service_code, "id": f"R{submission.asset.sha256[:31]}"},
+                    "statement": {
+                        "outcome": verdict.outcome.word,
+                        "rulebooks": [f"{b.name}@{b.version} {b.digest}" for b in verdict.rulebooks],
+                        "submitted_sha256": submission.asset.sha256,
+                        "essence_sha256": taken["essence_sha256"],
+                    },
+                },
+                self.limits,
+            )
+        except (sandbox.Stopped, sandbox.Refused) as failed:
+            return {"failed": str(failed)}
+        kept = None if done["sidecar"] is None else self.blobs.put(Path(done["sidecar"]))
+        return {"blob": self.blobs.put(out), "suffix": out.suffix, "sidecar": kept}
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
@@ -176,3 +220,35 @@ def _registered(submission: Submission) -> registry.Registry:
     """The registry as it is now: someone enrolled a minute ago counts."""
     root = submission.registry_root
     return registry.Registry() if root is None else registry.load(root)
+
+
+def _sidecar(submission: Submission) -> Path | None:
+    """The manifest beside the submitted file, where its format cannot hold one."""
+    beside = submission.asset.path.with_name(submission.asset.path.name + ".c2pa")
+    return beside if beside.is_file() else None
+
+
+def _rendered_suffix(taken: Json) -> str:
+    """What a rendered version is: MP4 or MOV for films, M4A for sound, the same for stills."""
+    media, suffix = taken["media"], taken["suffix"]
+    if media["still"]:
+        return str(suffix) if suffix in (".png", ".jpg", ".jpeg", ".webp") else ".png"
+    if media["width"] == 0:
+        return str(suffix) if suffix in (".m4a", ".mp4") else ".m4a"
+    return str(suffix) if suffix in (".mp4", ".m4v", ".mov") else ".mp4"
+
+
+def _unreadable(why: str) -> ProvenanceReport:
+    """The report on a file whose manifest store could not be read to the end: as bad as a broken seal."""
+    problem = Problem("unreadable", f"内容凭证无法读完：{why}", f"The manifest store cannot be read to its end: {why}")
+    return ProvenanceReport(
+        seal=Seal.INVALID,
+        problems=(problem,),
+        ai_disclosure=AiDisclosure.NONE,
+        aigc=None,
+        chain=(),
+        signer=None,
+        trust_list=None,
+        generators=(),
+        samples_in_hash=None,
+    )

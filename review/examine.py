@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,22 @@ def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[st
     The normalised file is what is screened, shown and released: same coded samples, our container.
     Text is copied as it is. Raises provenance.media.Unusable where the file is not what it claims to be.
     """
-    from provenance import media
+    from provenance import carriers, media
 
     target = Path(normalised_to)
     source = _named(Path(path), file_name, target.parent)
     if AssetKind(kind) in (AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP):
         _check_text(source, file_name)
         target.write_bytes(source.read_bytes())
-        return {"kind": kind, "media": None, "essence_sha256": digest(source)}
+        return {"kind": kind, "media": None, "essence_sha256": digest(source), "suffix": source.suffix.lower()}
     info = media.probe(source)
     essence = media.normalise(source, target)
-    return {"kind": _kind(kind, info), "media": asdict(info), "essence_sha256": essence}
+    return {
+        "kind": _kind(kind, info),
+        "media": asdict(info),
+        "essence_sha256": essence,
+        "suffix": f".{carriers.container(target)}",
+    }
 
 
 def _named(path: Path, file_name: str, folder: Path) -> Path:
@@ -121,6 +127,102 @@ def screen_file(
     ).to_json()
 
 
+def render_file(path: str, made: str, edits: list[dict[str, Any]], font: str | None) -> dict[str, Any]:
+    """Write the file at `path` with `edits` applied as `made`, whose suffix is `suffix_for`'s."""
+    from policies.verdict import Edit
+    from review.render import render
+
+    done = render(Path(path), Path(made), [Edit.from_json(e) for e in edits], font=None if font is None else Path(font))
+    return {"duration_us": done.duration_us, "frames_copied": done.frames_copied, "frames_encoded": done.frames_encoded}
+
+
+def seal_file(
+    path: str,
+    out: str,
+    parent: str,
+    parent_sidecar: str | None,
+    home: str,
+    title: str,
+    kind: str,
+    edits: list[dict[str, Any]],
+    label: Mapping[str, str] | None,
+    statement: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Label the file at `path` and seal it as `out`, with the submitted file as its C2PA parent.
+
+    `label` holds the service's own code under "service" and an id for this release under "id"; a label the file
+    carries is passed on under them, and where the edits ask for one it is written. `statement` becomes the
+    assertion cn.dramagate.review.
+    """
+    from policies.verdict import Do, Edit
+    from provenance import aigc
+    from provenance.keys import development
+    from provenance.sign import Action, Ingredient, sign
+
+    source, wanted = Path(path), [Edit.from_json(e) for e in edits]
+    found = aigc.read(source)
+    must_have = any(e.do is Do.REWRITE_METADATA for e in wanted)
+    if label is not None and (must_have or (len(found) == 1 and found[0].conforming)):
+        new = (
+            aigc.Label.of(found[0].fields).propagated(label["service"], label["id"])
+            if len(found) == 1 and found[0].conforming
+            else aigc.Label.first(label["service"], label["id"])
+        )
+        labelled = source.with_name("labelled" + source.suffix)
+        aigc.write(source, labelled, new)
+        source = labelled
+    actions = [Action("opened", ingredients=("submitted",)), *_told(wanted)]
+    if not any(a.name == "c2pa.published" for a in actions):
+        actions.append(Action("published"))
+    keys = development(Path(home))
+    ingredient = Ingredient(
+        Path(parent), "parentOf", "submitted", None if parent_sidecar is None else Path(parent_sidecar), title
+    )
+    signed = sign(
+        source,
+        Path(out),
+        kind=AssetKind(kind),
+        identity=keys.identity("gateway"),
+        trust=keys.trust(),
+        title=title,
+        actions=actions,
+        ingredients=[ingredient],
+        assertions={"cn.dramagate.review": dict(statement)},
+    )
+    return {"sidecar": None if signed.sidecar is None else str(signed.sidecar)}
+
+
+def _told(edits: list[Any]) -> list[Any]:
+    """The edits as C2PA actions: what was done, by which program, for which rule, and when in the submitted film."""
+    from policies.verdict import Do
+    from provenance.sign import Action
+
+    names = {
+        Do.CUT: "trimmed",
+        Do.BLUR: "filtered",
+        Do.MUTE: "edited",
+        Do.OVERLAY_LABEL: "addedText",
+        Do.INSERT_CARD: "addedText",
+        Do.REWRITE_METADATA: "edited.metadata",
+    }
+    told = []
+    for do, name in names.items():
+        of_kind = [e for e in edits if e.do is do]
+        if of_kind:
+            editorial = do is not Do.REWRITE_METADATA
+            told.append(
+                Action(
+                    name,
+                    source_type="humanEdits" if editorial else None,
+                    tool="dramagate",
+                    tool_version=version("dramagate"),
+                    ranges=tuple(e.where for e in of_kind) if editorial else (),
+                    parameters={"cn.dramagate.rules": sorted({e.rule for e in of_kind}), "cn.dramagate.edit": do.value},
+                )
+            )
+    return told
+
+
 def compare_files(kind: str, pairs: list[list[str]], weights: str) -> dict[str, Any]:
     """For each pair of files the contract's compare row, without the names. A side that cannot be read is unusable."""
     from classifiers import compare, faces
@@ -129,7 +231,7 @@ def compare_files(kind: str, pairs: list[list[str]], weights: str) -> dict[str, 
 
     store = WeightStore(Path(weights))
 
-    def one(a: Path, b: Path) -> dict[str, Any]:
+    def one(a: Path, b: Path) -> Any:
         for side in (a, b):
             if not side.is_file():
                 return compare.unusable(f"{side.name} is not a file that can be read")

@@ -1,11 +1,7 @@
-"""Who must act when something is wrong with us rather than with what was submitted."""
+"""Who must act: the family of `provenance.failure`, under the names this package has used from the start."""
 
 from __future__ import annotations
 
+from provenance.failure import ConfigError, Unavailable
 
-class ConfigError(Exception):
-    """The operator must act before we start. One sentence: what, where, what to do."""
-
-
-class Unavailable(Exception):
-    """Something we need does not answer. Nobody need act yet: it is tried again."""
+__all__ = ["ConfigError", "Unavailable"]

@@ -14,14 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from classifiers.finding import Screening
 from policies.decide import decide
 from policies.facts import Facts, Gate
 from policies.rule import Rulebook
-from policies.verdict import Outcome, Verdict, territories_json, verdict_json
+from policies.verdict import Outcome, Reason, Verdict, Words, territories_json, verdict_json
 from provenance.asset import AssetKind
 from provenance.report import ProvenanceReport
 from provenance.rights import Answer
@@ -59,10 +59,13 @@ class Desk(Protocol):
         """The rulebooks that judge it."""
 
     def render(self, taken: Json, verdict: Verdict, submission: Submission) -> Json:
-        """The compliant version of the normalised file, sealed with the submitted file as parent: {"blob"}."""
+        """The compliant version of the normalised file, sealed with the submitted file as parent.
+
+        {"blob", "suffix", "sidecar"}, or {"failed": why} where it cannot be made.
+        """
 
     def seal(self, taken: Json, verdict: Verdict, submission: Submission) -> Json:
-        """The normalised file as it is, sealed with the submitted file as parent: {"blob"}."""
+        """The normalised file as it is, sealed with the submitted file as parent; answers as `render` does."""
 
     def entered(self, state: str, submission: Submission) -> None:
         """Tell whoever watches that the submission is now `state` (design.md section 4)."""
@@ -78,10 +81,9 @@ class Decision:
     screening: Screening
     answers: tuple[Answer, ...]
     verdict: Verdict
-    outcome: Outcome
-    """The verdict's own, or hold where the rendered version did not pass its second screening."""
-    released: str | None
-    """Blob of what may be published; None unless the outcome is approve or segment."""
+    """As decided; with one more reason to hold where what was to be released could not be made or did not pass."""
+    released: Json | None
+    """What may be published: blob, suffix, sidecar. None unless the outcome is approve or segment."""
     rescreened: Json | None
     """What the second screening of the rendered version said; None where nothing was rendered."""
 
@@ -96,7 +98,7 @@ class Decision:
             "sha256": self.submission.asset.sha256,
             "kind": self.taken["kind"],
             "duration_us": self.screening.duration_us,
-            "outcome": self.outcome.word,
+            "outcome": self.verdict.outcome.word,
             "territories": territories_json(self.verdict),
             "verdict": verdict,
             "provenance": self.provenance.to_json(),
@@ -104,7 +106,7 @@ class Decision:
             "answers": [answer_json(a) for a in self.answers],
             "media": self.taken["media"],
             "essence_sha256": self.taken["essence_sha256"],
-            "released_sha256": self.released,
+            "released_sha256": None if self.released is None else self.released["blob"],
             "rescreened": self.rescreened,
             "gate": self.submission.gate,
             "as_of": self.submission.planned_publish_at.isoformat(),
@@ -135,23 +137,25 @@ def review(submission: Submission, desk: Desk, ledger: Ledger) -> Decision:
     books = desk.rulebooks(submission)
     verdict, answers = _judge(submission, kind, provenance, screening, books, desk)
 
-    # Only what may be published in part is changed, and only if the changed version passes by itself.
-    released, rescreened, outcome = None, None, verdict.outcome
-    if outcome is Outcome.SEGMENT:
+    # Only what may be published in part is changed, and it is released only if the changed version passes by itself.
+    released, rescreened = None, None
+    if verdict.outcome is Outcome.SEGMENT:
         basis = _digest(given, taken, verdict_json(verdict))
         desk.entered("rendering", submission)
-        made = once("render", basis, lambda: desk.render(taken, verdict, submission))
-        desk.entered("rescreening", submission)
-        rescreened = once(
-            "rescreen", _digest(basis, made), lambda: _look_again(made["blob"], kind, submission, books, desk)
-        )
-        released = made["blob"] if rescreened["outcome"] == Outcome.APPROVE.word else None
-        outcome = Outcome.SEGMENT if released else Outcome.HOLD
-    elif outcome is Outcome.APPROVE:
-        released = once("seal", _digest(given, taken), lambda: desk.seal(taken, verdict, submission))["blob"]
+        released = once("render", basis, lambda: desk.render(taken, verdict, submission))
+        if "failed" not in released:
+            desk.entered("rescreening", submission)
+            made = released["blob"]
+            rescreened = once(
+                "rescreen", _digest(basis, made), lambda: _look_again(made, kind, submission, books, desk)
+            )
+    elif verdict.outcome is Outcome.APPROVE:
+        released = once("seal", _digest(given, taken), lambda: desk.seal(taken, verdict, submission))
+    if (unfit := _why_not(released, rescreened)) is not None:
+        verdict, released = replace(verdict, reasons=(*verdict.reasons, unfit)), None
 
     desk.entered("decided", submission)
-    return Decision(submission, taken, provenance, screening, answers, verdict, outcome, released, rescreened)
+    return Decision(submission, taken, provenance, screening, answers, verdict, released, rescreened)
 
 
 def _judge(
@@ -189,6 +193,30 @@ def _look_again(blob: str, kind: AssetKind, submission: Submission, books: tuple
         "provenance": provenance.to_json(),
         "screening": screening.to_json(),
     }
+
+
+def _why_not(released: Json | None, rescreened: Json | None) -> Reason | None:
+    """Why what was made must not be released after all; None where nothing stands against it."""
+    if released is not None and "failed" in released:
+        why = str(released["failed"])
+        return _hold(
+            "gateway.release",
+            Words("可发布版本未能生成", "The version to release could not be made"),
+            Words(f"可发布版本未能生成，须人工处理：{why}", f"The version to release could not be made: {why}"),
+        )
+    if rescreened is not None and rescreened["outcome"] != Outcome.APPROVE.word:
+        rules = ", ".join(dict.fromkeys(r["rule"] for r in rescreened["verdict"]["reasons"]))
+        return _hold(
+            "gateway.rescreen",
+            Words("修改后的版本复查未通过", "The rendered version did not pass its second screening"),
+            Words(f"修改后的版本复查仍有问题：{rules}", f"Screened again, the rendered version still meets: {rules}"),
+        )
+    return None
+
+
+def _hold(rule: str, title: Words, explanation: Words) -> Reason:
+    source = {"kind": "house", "cite": "what is released is screened first", "read": "primary", "confidence": "high"}
+    return Reason(rule, "gateway", "*", Outcome.HOLD, title, explanation, {**source, "url": None})
 
 
 def answer_json(answer: Answer) -> Json:

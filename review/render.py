@@ -20,6 +20,7 @@ import numpy as np
 from policies.verdict import Do, Edit, Words
 from provenance.asset import TimeRange, merge
 from provenance.edit import Changed, Picture, Touch, change
+from provenance.failure import Refused
 from provenance.label import TEXT, Overlay, Place, find_font
 from provenance.media import MediaInfo, probe
 from provenance.sound import Spliced
@@ -30,7 +31,7 @@ text keeps under 3 cells of height and a face under 3 across, where text recogni
 detector no face; across a whole picture a face that fills it keeps 8. tests/review/test_render.py measures both."""
 
 
-class CannotRender(Exception):
+class CannotRender(Refused):
     """An edit that cannot be applied to this work. One sentence: what, where, what to do."""
 
 

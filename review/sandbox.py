@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from provenance.failure import ConfigError, Refused, Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -36,10 +38,6 @@ class Stopped(Exception):
     """The child did not answer: it ran out of time or memory, or it crashed. The message says which."""
 
 
-class Refused(Exception):
-    """The function looked at the file and refused it. The message is the one sentence for the submitter."""
-
-
 def call(
     function: str,
     arguments: Mapping[str, Any],
@@ -48,7 +46,8 @@ def call(
 ) -> dict[str, Any]:
     """What `function` ("review.examine:screen_file") answers, as a JSON document.
 
-    Raises Refused where the function raised `provenance.media.Unusable`, Stopped where it did not answer.
+    Raises Refused, ConfigError or Unavailable with the function's own sentence where it raised one of them, and
+    Stopped where it did not answer.
     """
     too_late = threading.Event()
     with _started(function) as child:
@@ -71,10 +70,13 @@ def call(
             notes.join()
     if child.returncode == 0 and out:
         answer = json.loads(out)
-        if "refused" in answer:
-            raise Refused(answer["refused"])
+        if "error" in answer:
+            raise _FAMILY[answer["error"]](answer["message"])
         return dict(answer["answer"])
     raise Stopped(_why(child.returncode, too_late.is_set(), limits, notes.tail()))
+
+
+_FAMILY = {kind.__name__: kind for kind in (Refused, ConfigError, Unavailable)}
 
 
 def _started(function: str) -> subprocess.Popen[bytes]:

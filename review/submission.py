@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from provenance.asset import Asset, AssetKind
+from provenance.failure import Refused
 
 TEXT_SUFFIXES = {
     ".fountain": AssetKind.SCRIPT,
@@ -22,7 +23,7 @@ TEXT_SUFFIXES = {
 """Works of words. Everything else is opened as media, whatever it is called."""
 
 
-class SubmissionError(Exception):
+class SubmissionError(Refused):
     """The file or its papers cannot be used. One sentence: what, where, what to do."""
 
 

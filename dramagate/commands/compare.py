@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import InputError, UnavailableError, UsageError
+from dramagate.commands.errors import InputError, UsageError
+from provenance.failure import Unavailable
 
 KINDS = ("face", "picture", "video", "audio", "voice")
 BATCH = 64
@@ -74,7 +75,7 @@ def _compared(kind: str, rows: list[Row]) -> Iterator[dict[str, Any]]:
     answer, its pairs are asked one by one, and the one that stops the child again is unusable.
     """
     if kind == "voice":
-        raise UnavailableError(
+        raise Unavailable(
             "--kind voice needs a speaker-embedding model, and none is supported yet: compare with --kind audio"
         )
     from review import sandbox

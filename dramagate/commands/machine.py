@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import UnavailableError, UsageError
+from dramagate.commands.errors import UsageError
+from provenance.failure import Unavailable
 
 if TYPE_CHECKING:
     from classifiers.weights import Status
@@ -41,7 +42,7 @@ def models_verify(as_json: AsJson = False) -> None:
     _show_models(found, as_json)
     damaged = [s.weights.command for s in found if s.state is State.DAMAGED]
     if damaged:
-        raise UnavailableError("weights are damaged; run: " + "; ".join(damaged))
+        raise Unavailable("weights are damaged; run: " + "; ".join(damaged))
 
 
 @models.command("pull")
@@ -67,7 +68,7 @@ def models_pull(
             else (pull(name, root, source, licence=licence, link=link, progress=_note),)
         )
     except PullFailed as failed:
-        raise UnavailableError(str(failed)) from failed
+        raise Unavailable(str(failed)) from failed
     except KeyError as unknown:
         raise UsageError(str(unknown.args[0])) from unknown
     _show_models(told, as_json)

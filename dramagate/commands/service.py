@@ -24,7 +24,9 @@ def serve(
 
 
 def work(
-    queue: Annotated[list[str] | None, typer.Option(help="cpu, gpu, render or notify; all where none is named.")] = None,
+    queue: Annotated[
+        list[str] | None, typer.Option(help="cpu, gpu, render or notify; all where none is named.")
+    ] = None,
 ) -> None:
     """Run a Celery worker for a deployment of several machines (needs DRAMAGATE_DATABASE_URL)."""
     from review.serve import work as run
@@ -37,10 +39,12 @@ def work(
 
 
 def demo(
-    folder: Annotated[Path, typer.Option("--dir", help="Where the episodes, the cut and the reports are written.")] = Path(
-        "demo-out"
-    ),
-    no_serve: Annotated[bool, typer.Option("--no-serve", help="End after the table instead of serving the console.")] = False,
+    folder: Annotated[
+        Path, typer.Option("--dir", help="Where the episodes, the cut and the reports are written.")
+    ] = Path("demo-out"),
+    no_serve: Annotated[
+        bool, typer.Option("--no-serve", help="End after the table instead of serving the console.")
+    ] = False,
 ) -> None:
     """Make a small series and send it through a real gateway: one approved, one segmented, one rejected, one held."""
     from dramagate.demo import run
