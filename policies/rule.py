@@ -190,6 +190,8 @@ class Rule:
     rollout_percent: int = 100
     in_force: Span = ALWAYS
     cases: tuple[Case, ...] = ()
+    line: int = 0
+    col: int = 0
 
     def enforced(self, series: str | None) -> bool:
         """Whether it counts for this series: by mode, and by rollout in a fixed share of all series.

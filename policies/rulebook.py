@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -37,15 +37,27 @@ from policies.taxonomy import Polarity, Taxonomy, nearest, taxonomy
 from policies.verdict import Do, Outcome, Words
 from policies.yaml_source import Mistake, Node, SourceError
 from provenance.asset import AssetKind, TimeRange
+from provenance.failure import ConfigError
 from provenance.report import AiDisclosure, AigcLabel, Problem, ProvenanceReport, Seal
 from provenance.rights import Answer, Covered
 
-__all__ = ["Rulebook", "RulebookError", "find", "load", "read", "select", "shipped"]
+__all__ = [
+    "Rulebook",
+    "RulebookError",
+    "Trial",
+    "facts_of_case",
+    "find",
+    "load",
+    "read",
+    "select",
+    "shipped",
+    "trials",
+]
 
 SHIPPED = Path(__file__).with_name("rulebooks")
 
 
-class RulebookError(Exception):
+class RulebookError(ConfigError):
     """A rulebook cannot be used. `errors` holds one line each: `file:line:col: what was found; what would be right`."""
 
     def __init__(self, errors: Sequence[str]) -> None:
@@ -53,8 +65,11 @@ class RulebookError(Exception):
         self.errors = tuple(errors)
 
 
-def load(path: Path) -> Rulebook:
-    """The rulebook in the file `path`. Raises RulebookError with everything that is wrong with it."""
+def load(path: Path, *, try_cases: bool = True) -> Rulebook:
+    """The rulebook in the file `path`. Raises RulebookError with everything that is wrong with it.
+
+    Without `try_cases` its cases are read and not judged, for `trials` to do so one by one.
+    """
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= yaml_source.MAX_BYTES else b" " * (yaml_source.MAX_BYTES + 1)
@@ -66,10 +81,10 @@ def load(path: Path) -> Rulebook:
         raise RulebookError(
             [f"{path.name}:1:1: the file has {size} bytes; a rulebook has at most {yaml_source.MAX_BYTES}"]
         )
-    return replace(read(data, path.name), path=str(path))
+    return replace(read(data, path.name, try_cases=try_cases), path=str(path))
 
 
-def read(data: bytes, name: str) -> Rulebook:
+def read(data: bytes, name: str, *, try_cases: bool = True) -> Rulebook:
     """The rulebook in `data`, which errors call `name`. Raises RulebookError with everything that is wrong with it.
 
     1. The YAML itself. 2. Every key, word, number and condition. 3. What rules owe each other and their sources.
@@ -81,8 +96,8 @@ def read(data: bytes, name: str) -> Rulebook:
         raise RulebookError([_line(name, m) for m in error.mistakes]) from None
     reader = _Reader(taxonomy())
     book = reader.rulebook(root)
-    if book is not None and not reader.mistakes:
-        _try_cases(book, reader)
+    if book is not None and not reader.mistakes and try_cases:
+        reader.mistakes += [Mistake(t.line, t.col, t.message) for t in trials(book) if not t.passed]
     if reader.mistakes or book is None:
         raise RulebookError([_line(name, m) for m in sorted(reader.mistakes, key=lambda m: (m.line, m.col))])
     return book
@@ -103,6 +118,43 @@ def find(name_or_path: str) -> Rulebook:
     near = nearest(name_or_path, shipped())
     hint = f"did you mean {near!r}?" if near else f"shipped are {_known()}; or name a file ending in .yaml"
     raise RulebookError([f"no rulebook is called {name_or_path!r}; {hint}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One case tried, or what a rule's cases lack."""
+
+    rule: str
+    case: str
+    """Empty where the cases of a rule lack something."""
+    passed: bool
+    message: str
+    """What was expected and did not happen."""
+    line: int
+    col: int
+
+
+def trials(book: Rulebook) -> tuple[Trial, ...]:
+    """Every case of every rule, judged; and a failed trial for each rule without a firing or a silent case.
+
+    A case judges the rule it stands under and the rules it names, as if enforced, and nothing else.
+    """
+    rules = {r.id: r for r in book.rules}
+    tried = []
+    for rule in book.rules:
+        lacks = []
+        if not any(rule.id in c.fired for c in rule.cases):
+            lacks.append("fires")
+        if not any(rule.id in c.silent for c in rule.cases):
+            lacks.append("is silent")
+        if lacks:
+            message = f"{rule.id} has no case in which it {' and none in which it '.join(lacks)}"
+            tried.append(Trial(rule.id, "", False, message, rule.line, rule.col))
+        for case in rule.cases:
+            trouble = list(_trouble(book, rules, rule, case))
+            message = f"case {case.name!r} of {rule.id}: {'; '.join(trouble)}" if trouble else ""
+            tried.append(Trial(rule.id, case.name, not trouble, message, case.line, case.col))
+    return tuple(tried)
 
 
 def select(
@@ -443,6 +495,8 @@ class _Reader:
             rollout_percent=self.rollout(fields.get("rollout")),
             in_force=self.span(fields.get("effective")),
             cases=tuple(cases),
+            line=node.line,
+            col=node.col,
         )
 
     def rollout(self, node: Node | None) -> int:
@@ -673,7 +727,7 @@ class _Reader:
         return 0, 0, ""
 
     def given(self, node: Node | None) -> dict[str, Any]:
-        """The facts of a case as `_facts` reads them; checked here, where the places are known."""
+        """The facts of a case as `facts_of_case` reads them; checked here, where the places are known."""
         if node is None:
             return {}
         fields = self.mapping(node, _GIVEN_KEYS, (), "given")
@@ -695,7 +749,7 @@ class _Reader:
             self.mapping(fields["provenance"], keys, (), "provenance")
         if not self.mistakes:
             try:
-                _facts(node.plain(), self.tree)
+                facts_of_case(node.plain())
             except (KeyError, TypeError, ValueError) as error:
                 self.wrong(node, f"the facts given cannot be: {error}")
         plain: dict[str, Any] = node.plain()
@@ -733,35 +787,12 @@ _CASE_AT = datetime(2026, 10, 1, tzinfo=UTC)
 it says whenever it is run."""
 
 
-def _try_cases(book: Rulebook, reader: _Reader) -> None:
-    """Run every case of every rule; a rule without a firing and a silent one is a mistake too.
-
-    A case judges the rule it stands under and the rules it names, and nothing else.
-    """
-    rules = {r.id: r for r in book.rules}
-    for rule in book.rules:
-        at = rule.cases[0] if rule.cases else None
-        if not any(rule.id in c.fired for c in rule.cases) or not any(rule.id in c.silent for c in rule.cases):
-            line, col = (at.line, at.col) if at else (1, 1)
-            lacks = [
-                w
-                for w, cases in (("fires", "fired"), ("is silent", "silent"))
-                if not any(rule.id in getattr(c, cases) for c in rule.cases)
-            ]
-            reader.mistakes.append(
-                Mistake(line, col, f"{rule.id} has no case in which it {' and none in which it '.join(lacks)}")
-            )
-        for case in rule.cases:
-            for message in _trouble(book, rules, rule, case, reader.tree):
-                reader.mistakes.append(Mistake(case.line, case.col, f"case {case.name!r} of {rule.id}: {message}"))
-
-
-def _trouble(book: Rulebook, rules: Mapping[str, Rule], rule: Rule, case: Case, tree: Taxonomy) -> Iterable[str]:
+def _trouble(book: Rulebook, rules: Mapping[str, Rule], rule: Rule, case: Case) -> Iterable[str]:
     """What the case expected and did not get."""
     named = {rule.id, *case.fired, *case.silent}
     for name in sorted(named - rules.keys()):
         yield f"names the rule {name!r}; {_instead(name, sorted(rules))}"
-    facts = _facts(case.given, tree, book)
+    facts = facts_of_case(case.given, book)
     sheet, tally = Sheet(facts), _Tally(facts)
     states = {}
     for name in sorted(named & rules.keys()):
@@ -789,7 +820,7 @@ def _trouble(book: Rulebook, rules: Mapping[str, Rule], rule: Rule, case: Case, 
         yield f"there should be {case.obligations} obligations and are {len(verdict.obligations)}"
 
 
-def _facts(given: Mapping[str, Any], tree: Taxonomy, book: Rulebook | None = None) -> Facts:
+def facts_of_case(given: Mapping[str, Any], book: Rulebook | None = None) -> Facts:
     """The facts of a case: what it gives, and for the rest a minute of signed, labelled work that everybody looked at.
 
     Raises KeyError, TypeError or ValueError where they cannot be.
