@@ -28,6 +28,7 @@ from classifiers import onnx_session
 from classifiers.weights import WeightsMissing, WeightStore, combined
 from provenance import media
 from provenance.asset import TimeRange, digest
+from provenance.failure import Refused
 
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
@@ -71,7 +72,7 @@ OTHER_PERSON = 0.45
 """Distance to a track's mean from which a face is taken for another person's: pans drift by .18 at most."""
 
 
-class NoFace(Exception):
+class NoFace(Refused):
     """A photo cannot be enrolled. The sentence says why, and what photo would do."""
 
 
@@ -395,10 +396,12 @@ class Follower:
         self._done: list[Track] = []
         self._shot = -1
         self._close_look_due_us = 0
+        self._looked_us = 0
 
     def see(self, rgb: Pixels, at_us: int, until_us: int, *, shot: int, keep: bool, closely: bool = False) -> None:
         """Look at one frame. With `keep`, faces are kept to be compared; `closely` is for stills."""
         height, width = rgb.shape[:2]
+        self._looked_us = at_us
         self._close(lambda t: t.shot != shot or at_us - t.places[-1][1] > LOST_US)
         free = list(self._open)
         for found in self._models.find_closely(rgb) if closely else self._found(rgb, at_us, shot):
@@ -422,11 +425,12 @@ class Follower:
             self._close_look_due_us = at_us + (0 if found else CLOSE_LOOK_US)
         return found
 
-    def still_there(self, at_us: int, until_us: int) -> None:
-        """Nothing has changed since the last look: its faces are still where they were."""
+    def still_there(self, until_us: int) -> None:
+        """This frame shows what the last one looked at did: its faces are still where they were."""
         for track in self._open:
-            if track.places[-1][1] >= at_us:
-                track.places.append((at_us, until_us, track.places[-1][2]))
+            begun_us, _, place = track.places[-1]
+            if begun_us == self._looked_us:
+                track.places[-1] = (begun_us, until_us, place)
 
     def finish(self) -> list[Track]:
         """Every track, in order of time."""

@@ -18,6 +18,7 @@ from classifiers import faces
 from classifiers.classifier import Cadence, Classifier, Context, Film, Frame, Look
 from classifiers.faces import FaceModels, Follower, NoFace, Template, Track
 from classifiers.finding import Finding, Gap, Region, Surface, millionths
+from classifiers.watching import Watch
 from provenance.asset import AssetKind, TimeRange
 from provenance.media import Unusable
 from provenance.registry import Person
@@ -25,11 +26,6 @@ from provenance.registry import Person
 VERSION = "dlib-1"
 """Changes whenever the same film could get another answer: thresholds, looks, tracking."""
 FACE_REFERENCES = frozenset({"face", "picture"})
-CLEARLY_CHANGED = 12.0
-"""Levels of luma (of 255), mean over a block of 4 x 4 of the 64 x 64 cells, from which a frame is seen at once..."""
-CHANGED = 3.0
-"""...and from which it is seen `SOON_US` after the last look. A face the detector can see covers many blocks."""
-SOON_US = 300_000
 NEAR_CUT_US = 1_000_000
 """A face this close to a cut is taken to be there up to the cut: the looks in between may have missed it."""
 MISSED_US = 400_000
@@ -78,17 +74,14 @@ class _Look:
         self._models = models
         self._enrolled = enrolled
         self._follower = Follower(models)
-        self._last: NDArray[np.float32] | None = None
-        self._last_us = 0
-        self._shot = -1
+        self._watch = Watch()
         self.gaps = enrolled.gaps
 
     def see(self, frame: Frame) -> None:
         """Find the faces of one frame, unless it shows what was just looked at."""
-        if frame.shot == self._shot and not self._shows_something_new(frame):
-            self._follower.still_there(self._last_us, frame.until_us)
+        if not self._watch.worth_a_look(frame):
+            self._follower.still_there(frame.until_us)
             return
-        self._shot, self._last, self._last_us = frame.shot, frame.luma64.copy(), frame.at_us
         self._follower.see(
             frame.rgb(),
             frame.at_us,
@@ -97,12 +90,6 @@ class _Look:
             keep=bool(self._enrolled.templates),
             closely=_still(self._film),
         )
-
-    def _shows_something_new(self, frame: Frame) -> bool:
-        if self._last is None:
-            return True
-        change = np.abs(frame.luma64 - self._last).reshape(16, 4, 16, 4).mean(axis=(1, 3)).max()
-        return bool(change >= (CHANGED if frame.at_us - self._last_us >= SOON_US else CLEARLY_CHANGED))
 
     def finish(self, film: Film) -> Iterable[Finding]:
         """A `person.face` for every track, and a `likeness.face` for every person it may be."""
