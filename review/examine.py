@@ -255,3 +255,21 @@ def _progress(done: int, total: int) -> None:
     """Tell the parent how far the child has come (sandbox.py reads these lines)."""
     sys.stderr.write(f"progress {done} {total}\n")
     sys.stderr.flush()
+
+
+def enrolable(part: str, files: list[str], weights: str) -> dict[str, Any]:
+    """Nothing, where each file can be matched against: one clear face in a person's photo, a hash in a work's picture.
+
+    Raises classifiers.faces.NoFace or provenance.media.Unusable, naming the file.
+    """
+    from classifiers import compare, faces
+    from classifiers.weights import WeightStore
+
+    if part == "person":
+        models = faces.FaceModels.open(WeightStore(Path(weights)))
+        for file in files:
+            faces.enrol(Path(file), models)
+    else:
+        for file in files:
+            compare.must_be_recognisable(Path(file))
+    return {}
