@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import struct
+import textwrap
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -212,9 +213,10 @@ def _label_in(entry: Entry) -> Mapping[str, Any] | None:
 
 
 def _fields(entry: Entry, *, named: bool) -> Mapping[str, Any] | None:
-    text = entry.value.strip()
-    yaml_text = entry.carrier.endswith(":front-matter")
-    doc = _yaml(text) if yaml_text else _json(text.removeprefix("AIGC").lstrip(":= "))
+    if entry.carrier.endswith(":front-matter"):
+        doc = _yaml(textwrap.dedent(entry.value.strip("\n")))
+    else:
+        doc = _json(entry.value.strip().removeprefix("AIGC").lstrip(":= "))
     for _ in range(3):  # {"AIGC": {...}}, and labels encoded twice
         if isinstance(doc, str):
             doc = _json(doc)
@@ -256,6 +258,8 @@ def _shown(value: Any) -> str:
 
 def _write_video(src: Path, dst: Path, label: Label) -> None:
     media.remux(src, dst, metadata={"AIGC": label.to_json()})
+    if media.essence(src) != media.essence(dst):
+        raise LabelError(f"{src}: its pictures or sound would change when laid out anew; normalise the file first")
 
 
 def _write_m4a(src: Path, dst: Path, label: Label) -> None:
@@ -572,6 +576,8 @@ _BESIDE = frozenset({"json", "txt", "fountain", "srt", "vtt"})
 _WRITERS: dict[str, Callable[[Path, Path, Label], None]] = {
     "mp4": _write_video,
     "mov": _write_video,
+    "mkv": _write_video,
+    "webm": _write_video,
     "m4a": _write_m4a,
     "mp3": _write_mp3,
     "flac": _write_vorbis,

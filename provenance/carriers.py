@@ -514,6 +514,7 @@ def _id3(file: BinaryIO, kind: str) -> Iterator[Entry]:
     file.seek(0)
     if file.read(3) != b"ID3":
         return
+    file.seek(0)
     for frame in ID3(fileobj=file).values():
         name = frame.FrameID
         if name == "TXXX":

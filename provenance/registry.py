@@ -33,7 +33,8 @@ from jsonschema.exceptions import ValidationError
 
 from provenance import media
 from provenance.asset import digest
-from provenance.failure import ConfigError
+from provenance.failure import ConfigError, Refused
+from provenance.failure import ConfigError, Refused
 from provenance.files import replacing, sync
 
 MAX_RECORD_BYTES = 4 << 20
@@ -51,7 +52,7 @@ class RegistryError(ConfigError):
     """A record cannot be used. The message says which file, where in it, what is wrong, what would be right."""
 
 
-class PapersError(Exception):
+class PapersError(Refused):
     """Papers cannot be used. The message says which file, where in it, what is wrong, what would be right."""
 
 
