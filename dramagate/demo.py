@@ -217,9 +217,8 @@ def _check_cut(console: Console, gateway: Gateway, folder: Path, decisions: list
         (folder / f"{one.episode.script}.released.mp4").replace(cut)
         again = Episode(cut.stem, "approve", "the rendered version")
         decided = _submit(gateway, (again, None), folder)  # type: ignore[arg-type]
-        console.print(
-            f"\nThe rendered version of {one.episode.script} lies at [bold]{cut}[/] and checks as {decided.document['outcome']}."
-        )
+        said = decided.document["outcome"]
+        console.print(f"\nThe rendered version of {one.episode.script} lies at [bold]{cut}[/] and checks as {said}.")
         decisions.append(decided)
         return
 

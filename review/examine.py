@@ -266,7 +266,7 @@ def enrolable(part: str, files: list[str], weights: str) -> dict[str, Any]:
     from classifiers.weights import WeightStore
 
     if part == "person":
-        models = faces.FaceModels.open(WeightStore(Path(weights)))
+        models = faces.FaceModels.load(WeightStore(Path(weights)))
         for file in files:
             faces.enrol(Path(file), models)
     else:

@@ -66,8 +66,10 @@ def _tell(file: Path, report: dict[str, Any]) -> None:
     if report["chain"]:
         tree = Tree("chain, outermost first")
         for link in report["chain"]:
-            what = f"{link['relationship'] or 'active'}: {link['title'] or link['manifest']} ({link['state']}), by {link['signer']}"
-            tree.add(Text(what)).add(Text(", ".join(link["actions"])))
+            role, name = link["relationship"] or "active", link["title"] or link["manifest"]
+            tree.add(Text(f"{role}: {name} ({link['state']}), by {link['signer']}")).add(
+                Text(", ".join(link["actions"]))
+            )
         console.print(tree)
 
 
