@@ -160,7 +160,8 @@ def _sampling(width: int, height: int, rows: int, columns: int) -> tuple[Floats,
 
 
 def _pair_of_bars(dark: NDArray[Any]) -> int:
-    black, partly = list(dark.all(axis=1)), list(dark.mean(axis=1) >= 0.25)
+    cells = np.asarray(dark.sum(axis=1))
+    black, partly = cells == 64, cells >= 16
     width = 0
     while width < MOST_BAR:
         one, other = width, 63 - width
