@@ -34,7 +34,6 @@ from jsonschema.exceptions import ValidationError
 from provenance import media
 from provenance.asset import digest
 from provenance.failure import ConfigError, Refused
-from provenance.failure import ConfigError, Refused
 from provenance.files import replacing, sync
 
 MAX_RECORD_BYTES = 4 << 20
