@@ -121,8 +121,9 @@ class Condition:
         answer = self.program.eval(self.language.running.Activation(given))
         if answer.type().name() == "BOOL":
             return bool(answer.value())
-        missing = sorted({path for path in self.reads if _missing(values, path.split("."))})
-        return Unknown(tuple(missing), str(answer.value()))
+        missing = {path for path in self.reads if _missing(values, path.split("."))}
+        first = sorted(p for p in missing if not any(p.startswith((f"{q}.", f"{q}[]")) for q in missing))
+        return Unknown(tuple(first), str(answer.value()))
 
 
 class Language:

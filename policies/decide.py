@@ -10,7 +10,7 @@ from typing import Any
 from classifiers.finding import Finding
 from policies import path
 from policies.cel import Unknown
-from policies.facts import EVERYWHERE, LOOKS_AT, RENDERED, Facts, Sheet
+from policies.facts import EVERYWHERE, LOOKS_AT, RENDERED, Facts, Sheet, stated
 from policies.rule import Match, Mode, Rule, Rulebook
 from policies.taxonomy import taxonomy
 from policies.verdict import Do, Edit, Obligation, Outcome, Reason, Verdict, Words
@@ -288,7 +288,27 @@ class _Tally:
         self.oblige(book, rule)
         if then.audience is not None:
             self.audiences.append(then.audience)
-        self.edits += _edits(rule, judged, self.facts.duration_us)
+        for edit in _edits(rule, judged, self.facts.duration_us):
+            self.edits.append(self.worded(edit, book, rule))
+
+    def worded(self, edit: Edit, book: Rulebook, rule: Rule) -> Edit:
+        """`edit` with {title} and {number} filled in from the papers; a card nobody can write is a hold."""
+        if edit.text is None or "{" not in edit.text.zh + edit.text.en:
+            return edit
+        text = edit.text
+        for name, (fact, value) in _placeholders(self.facts).items():
+            if f"{{{name}}}" not in text.zh + text.en:
+                continue
+            if not value:
+                zh = f"规则 {rule.id} 要显示的内容未知：{fact}"
+                self.hold(
+                    f"unknown:{fact}",
+                    book.name,
+                    book.territory,
+                    Words(zh, f"{rule.id} is to show {fact}, which nobody knows"),
+                )
+            text = Words(text.zh.replace(f"{{{name}}}", value), text.en.replace(f"{{{name}}}", value))
+        return replace(edit, text=text)
 
     def oblige(self, book: Rulebook, rule: Rule) -> None:
         for what in rule.then.obligations:
@@ -346,6 +366,15 @@ _TITLES = {
     "gap": Words("有项目未能检查", "Something could not be looked at"),
     "edits": Words("无法以剪辑放行", "Edits are not enough"),
 }
+
+
+def _placeholders(facts: Facts) -> dict[str, tuple[str, str]]:
+    """What a card may show: by name, the fact it is and its value ("" where nobody knows)."""
+    papers = stated(facts)
+    filings = papers.get("filings") or ()
+    number = next((str(f["number"]) for f in filings if f.get("number")), "")
+    title = (papers.get("series") or {}).get("title") or ""
+    return {"title": ("papers.series.title", str(title)), "number": ("papers.filings", number)}
 
 
 def _order(reason: Reason) -> tuple[int, str, str, str, tuple[str, ...], str]:

@@ -125,7 +125,7 @@ class Sheet:
         """The variables every condition shares (`matched` is added per rule, `clock` per rulebook)."""
         facts, speak = self.facts, language()
         plain = {
-            "papers": _papers(facts),
+            "papers": stated(facts),
             "series": dict(facts.series or {}),
             "provenance": _provenance(facts.provenance),
             "screening": {"duration_us": facts.screening.duration_us, "shots": len(facts.screening.shots)},
@@ -133,9 +133,10 @@ class Sheet:
         }
         return {name: speak.value(VARIABLES()[name], value) for name, value in plain.items()}
 
-    def clock(self, territory: str) -> dict[str, Any]:
+    def clock(self, territory: str) -> Any:
         """The `clock` variable for a rulebook of `territory`."""
-        return {"as_of": self.facts.as_of, "gate": self.facts.gate.value, "territory": territory}
+        plain = {"as_of": self.facts.as_of, "gate": self.facts.gate.value, "territory": territory}
+        return language().value(VARIABLES()["clock"], plain)
 
     def covered(self, finding: Finding, territory: str) -> Covered:
         """Whether a recorded grant covers the person or work `finding` matched, where `territory`'s rules apply.
@@ -239,7 +240,7 @@ def provenance_findings(facts: Facts) -> tuple[Finding, ...]:
     )
 
 
-def _papers(facts: Facts) -> dict[str, Any]:
+def stated(facts: Facts) -> dict[str, Any]:
     """The papers, with what they do not state taken from the series' record (series.schema.json)."""
     papers: dict[str, Any] = dict(facts.papers or {})
     record = facts.series or {}
@@ -377,6 +378,7 @@ def VARIABLES() -> dict[str, Shape]:
                 "gate": Scalar("string", frozenset(g.value for g in Gate)),
                 "territory": _STRING,
             },
+            dense=True,
         ),
         "asset": Record(
             "Asset", {"kind": Scalar("string", frozenset(k.value for k in AssetKind)), "duration_us": _INT}

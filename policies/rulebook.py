@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -248,6 +249,8 @@ _FINDING_KEYS = (
     "text",
 )
 _EXPECT_KEYS = ("outcome", "fired", "silent", "unknown", "edits", "obligations")
+PLACEHOLDERS = ("title", "number")
+"""What the text of an edit may fill in from the papers: the series' title, the first filing's number."""
 _LONGEST_US = 24 * 3600 * 1_000_000
 
 
@@ -659,6 +662,8 @@ class _Reader:
         text = fields.get("text")
         if do in (Do.OVERLAY_LABEL, Do.INSERT_CARD) and (text is None or text.value is None):
             self.wrong(node, f"{do.value} without text; say what it shows in zh and en")
+        for name in sorted(set(_braced(text)) - set(PLACEHOLDERS)) if text else ():
+            self.wrong(text or node, f"{{{name}}} is nothing a text can show; {_instead(name, PLACEHOLDERS)}")
         region = fields.get("region")
         of_finding = region is not None and region.value == "finding"
         if of_finding and not located:
@@ -762,6 +767,12 @@ class _Reader:
         self.number(fields.get("score"), "score", low=0.0, high=1.0)
         if "surface" in fields:
             self.word(fields["surface"], Surface, "surface", Surface.IMAGE)
+
+
+def _braced(node: Node) -> list[str]:
+    """The names in braces in the words at `node`."""
+    words = node.value.values() if isinstance(node.value, dict) else ()
+    return [name for word in words for name in re.findall(r"{(.*?)}", str(word.value))]
 
 
 def _shown(node: Node) -> str:
