@@ -158,8 +158,11 @@ class _Transformers(ImageText):
     def texts(self, texts: Sequence[str]) -> Floats:
         torch = _torch()
         # SigLIP was trained on texts padded to its full length; CLIP masks the padding, so it does no harm there
+        most = int(self._model.config.text_config.max_position_embeddings)
         with torch.inference_mode():
-            words = self._processor(text=list(texts), return_tensors="pt", padding="max_length", truncation=True)
+            words = self._processor(
+                text=list(texts), return_tensors="pt", padding="max_length", truncation=True, max_length=most
+            )
             return _unit(self._model.get_text_features(**{k: v.to(self._device) for k, v in words.items()}))
 
 
