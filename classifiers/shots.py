@@ -166,4 +166,5 @@ def left_after_moving(old: Luma64, new: Luma64, reach: int = 8) -> float:
         for dx in range(2 * reach + 1):
             d = b - padded[dy : dy + 64, dx : dx + 64]
             best = np.minimum(best, np.einsum("ijkl,ijkl->ik", *(d.reshape(8, 8, 8, 8),) * 2))
-    return float(best.sum()) / (b.size * (float(b.var()) + FLOOR))
+    contrast: float = b.size * (float(b.var()) + FLOOR)
+    return float(best.sum()) / contrast
