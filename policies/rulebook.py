@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from classifiers.finding import Finding, Gap, Ran, Region, Screening, Surface, millionths
 from policies import yaml_source
-from policies.cel import CelError, Condition, Sign
+from policies.cel import CelError, Condition, Many, Record, Scalar, Shape, Sign
 from policies.decide import State, _Tally, judge
-from policies.facts import EVERYWHERE, LOOKS_AT, Facts, Gate, Sheet, language
+from policies.facts import EVERYWHERE, LOOKS_AT, VARIABLES, Facts, Gate, Sheet, language
 from policies.rule import (
     ALWAYS,
     Case,
@@ -249,6 +249,8 @@ _FINDING_KEYS = (
     "text",
 )
 _EXPECT_KEYS = ("outcome", "fired", "silent", "unknown", "edits", "obligations")
+_PYTHON: Mapping[str, Any] = {"string": str, "int": int, "double": int | float, "bool": bool, "timestamp": str}
+_KINDS = {"string": "text", "int": "a whole number", "double": "a number", "bool": "true or false", "timestamp": "text"}
 PLACEHOLDERS = ("title", "number")
 """What the text of an edit may fill in from the papers: the series' title, the first filing's number."""
 _LONGEST_US = 24 * 3600 * 1_000_000
@@ -289,7 +291,7 @@ class _Reader:
         if node is None:
             return ""
         if not isinstance(node.value, str) or not node.value.strip():
-            self.wrong(node, f"{what} is {node.kind}; it is a text")
+            self.wrong(node, f"{what} is {'empty' if node.value == '' else node.kind}; it is a text")
             return ""
         if len(node.value) > longest:
             self.wrong(node, f"{what} has {len(node.value)} characters; at most {longest}")
@@ -345,7 +347,7 @@ class _Reader:
             self.wrong(node, f"{what} is {_shown(node)}; it is a number or $name of a threshold")
             return default
         if not low <= value <= high:
-            self.wrong(node, f"{what} is {value}; it lies in [{low:g}, {high:g}]")
+            self.wrong(node, f"{what} is {value}; it lies in [{_number(low)}, {_number(high)}]")
             return default
         return value
 
@@ -747,8 +749,8 @@ class _Reader:
                 answer, ("about", "attribute", "territory", "covered"), ("about", "attribute", "covered"), "an answer"
             )
         for record in ("papers", "series"):
-            if record in fields and not isinstance(fields[record].value, dict | None):
-                self.wrong(fields[record], f"{record} is {fields[record].kind}; it is a mapping")
+            if record in fields and fields[record].value is not None:
+                self.given_record(fields[record], VARIABLES()[record], record)
         if "provenance" in fields and fields["provenance"].value is not None:
             keys = ("seal", "ai_disclosure", "problems", "aigc", "generators", "samples_in_hash")
             self.mapping(fields["provenance"], keys, (), "provenance")
@@ -760,6 +762,26 @@ class _Reader:
         plain: dict[str, Any] = node.plain()
         return plain
 
+    def given_record(self, node: Node, shape: Shape, what: str) -> None:
+        """Refuse papers no submission could have: unknown keys, values of another kind, words that are never said."""
+        if node.value is None:
+            return
+        match shape:
+            case Record(_, fields):
+                for key, value in (self.mapping(node, tuple(fields), (), what) or {}).items():
+                    if key in fields:
+                        self.given_record(value, fields[key], f"{what}.{key}")
+            case Many(of):
+                for item in self.items(node, what, lambda n: n):
+                    self.given_record(item, of, what)
+            case Scalar(_, choices) if choices:
+                if node.value not in choices:
+                    self.wrong(node, f"{what} is {_shown(node)}; {_instead(node.value, sorted(choices))}")
+            case Scalar(kind) if not isinstance(node.value, _PYTHON[kind]) or (kind == "int" and node.value is True):
+                self.wrong(node, f"{what} is {node.kind}; it is {_KINDS[kind]}")
+            case _:
+                pass
+
     def given_finding(self, node: Node) -> None:
         fields = self.mapping(node, _FINDING_KEYS, ("category", "score", "start_us", "end_us"), "a finding") or {}
         if "category" in fields and self.text(fields["category"], "category") not in self.tree.categories:
@@ -767,6 +789,10 @@ class _Reader:
         self.number(fields.get("score"), "score", low=0.0, high=1.0)
         if "surface" in fields:
             self.word(fields["surface"], Surface, "surface", Surface.IMAGE)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else str(value)
 
 
 def _braced(node: Node) -> list[str]:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from provenance.registry import Registry, Work
+if TYPE_CHECKING:
+    from provenance.registry import Registry, Work
 
 
 class Covered(StrEnum):
