@@ -142,6 +142,23 @@ class Trust:
                 added.append(oid)
         return replace(self, ekus=(*self.ekus, *added))
 
+    def distinct(self) -> tuple[TrustList, ...]:
+        """The lists, those for manifests first, every root only in the first list that holds it.
+
+        c2pa-rs 0.91.3 keeps roots in no order: of a root in two lists it names either (measured 2026-11-20), so
+        reports would differ from run to run, and a root also given for time-stamps would at times not vouch.
+        """
+        seen: set[bytes] = set()
+        kept: list[TrustList] = []
+        for entry in sorted(self.lists, key=lambda entry: entry.purpose is not Purpose.MANIFEST):
+            blocks = [block for block in _BLOCK.finditer(entry.pem.encode()) if block[1] == b"CERTIFICATE"]
+            fresh = {b"".join(block[0].split()): block[0] for block in blocks}
+            new = b"".join(text for body, text in fresh.items() if body not in seen)
+            seen |= fresh.keys()
+            if new:
+                kept.append(TrustList(entry.uri, new.decode(), entry.purpose))
+        return tuple(kept)
+
     def uris(self, purpose: Purpose) -> frozenset[str]:
         """URIs of the lists for `purpose`."""
         return frozenset(entry.uri for entry in self.lists if entry.purpose is purpose)
