@@ -49,6 +49,10 @@ WHOLE_QUALITY = {"preset": "veryfast", "crf": "18"}
 KEYFRAME_EVERY_S = 2
 """Longest wait for a seek in what is encoded anew: the group length the fixture generators and cameras use."""
 
+LONGEST_GROUP = 1500
+"""Samples in a group of pictures that is still handled by itself (a minute at 25 fps): it is held in memory. Films
+of open groups have only one independent picture, and are encoded whole beyond this."""
+
 
 class NothingLeft(Refused):
     """The cuts leave no frame and no sound. One sentence: what, where, what to do."""
@@ -277,6 +281,9 @@ def _disorder(samples: Sequence[_Sample]) -> str | None:
         return "decoding times are not in order"
     if len({s.pts for s in samples if s.shown}) < sum(s.shown for s in samples):
         return "two frames are shown at the same instant"
+    heads = [i for i, s in enumerate(samples) if s.starts_group] + [len(samples)]
+    if max(b - a for a, b in pairwise(heads)) > LONGEST_GROUP:
+        return f"more than {LONGEST_GROUP} pictures follow one another without an independent one"
     latest = None
     begun = None
     for sample in samples:

@@ -66,7 +66,7 @@ def splice(
     Times are seconds after `origin_s`, the first frame shown. Yields None first, when the stream is made.
     What became of it is appended to `told` at the end. `track` belongs to a container nobody else reads.
     """
-    if not removed_s and not muted_s and track.codec_context.name in _COPIED:
+    if not removed_s and not muted_s and _codec(track) in _COPIED:
         return _copied(track, target, origin_s, told)
     rate = track.codec_context.sample_rate
     cuts = _Silences([(_at(a, rate), None if b is None else _at(b, rate)) for a, b in removed_s])
@@ -75,6 +75,11 @@ def splice(
     if grid is not None:
         return _spliced(track, target, grid, cuts, mutes, told)
     return _whole(track, target, origin_s, cuts, mutes, told)
+
+
+def _codec(track: Any) -> str:
+    """The codec's own name where the decoder's is told: "mp3float" decodes "mp3"."""
+    return str(track.codec_context.codec.canonical_name)
 
 
 def _copied(track: Any, target: Any, origin_s: Fraction, told: list[Spliced]) -> Iterator[Any]:
@@ -440,7 +445,7 @@ def _whole(
 ) -> Iterator[Any]:
     context = track.codec_context
     rate = context.sample_rate if context.sample_rate in _RATES[:-1] else 48000
-    layout = context.layout.name if context.layout.nb_channels <= 2 else "stereo"
+    layout = "mono" if context.layout.nb_channels == 1 else "stereo"
     if rate != context.sample_rate:
         scale = Fraction(rate, context.sample_rate)
         cuts, mutes = _scaled(cuts, scale), _scaled(mutes, scale)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -12,13 +12,20 @@ import av
 _TICKS = 1000
 """Timescale of what is written: milliseconds, the unit of every subtitle format read here."""
 _PLAIN = {"subrip", "text", "webvtt"}
-"""Codecs whose packets are the text itself."""
-# Sample description of 3GPP TS 26.245, 5.16: no flags, bottom centre, whole box, font 1 at 18 points, white.
-_DESCRIPTION = (
-    struct.pack(">Ibb4B4h", 0, 1, -1, 0, 0, 0, 0, 0, 0, 0, 0)
-    + struct.pack(">HHHBB4B", 0, 0, 1, 0, 18, 255, 255, 255, 255)
-    + struct.pack(">I4sHHB5s", 18, b"ftab", 1, 1, 5, b"Serif")
-)
+"""Codecs whose packets are the text, with tags in angle brackets."""
+_SCRIPTED = {"ass", "ssa"}
+"""Codecs whose packets are eight fields and the text, with commands in braces."""
+_HEADER = b"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize
+Style: Default,Arial,16
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+"""What the mov_text encoder has to be told before its track can be written; never shown."""
 
 
 def shift(
@@ -29,13 +36,13 @@ def shift(
     Times are seconds after `origin_s`. A cue that is cut in the middle stays for what is left of it. Yields
     None first, when the stream is made; a track of pictures (VobSub, PGS) cannot lie in MP4 and is left out.
     """
-    codec = track.codec_context.name
+    codec = str(track.codec_context.codec.canonical_name)
     out = None
     if codec == "mov_text":
         out = target.add_stream_from_template(track)
-    elif codec in _PLAIN:
-        out = target.add_mux_stream("mov_text", time_base=Fraction(1, _TICKS))
-        out.codec_context.extradata = _DESCRIPTION
+    elif codec in _PLAIN | _SCRIPTED:
+        out = target.add_stream("mov_text")
+        out.codec_context.subtitle_header = _HEADER
     if out is None:
         yield None
         return
@@ -59,11 +66,16 @@ def shift(
 
 
 def _sample(data: bytes, codec: str) -> bytes:
-    """A mov_text sample: length, text. Empty where there is no text to show."""
+    """A mov_text sample: length, text (3GPP TS 26.245, 5.17). Empty where there is no text to show."""
     if codec == "mov_text":
         return data if len(data) > 2 and data[:2] != b"\x00\x00" else b""
-    text = data.strip()[:65535]
-    return struct.pack(">H", len(text)) + text if text else b""
+    words = data.decode("utf-8", "replace").strip("\0")
+    if codec in _SCRIPTED:
+        words = re.sub(r"\{[^}]*\}", "", words.split(",", 8)[-1].replace("\\N", "\n").replace("\\n", "\n"))
+    else:
+        words = re.sub(r"</?[a-zA-Z][^>]*>", "", words)
+    text = words.strip().encode()[:0xFFFF]
+    return len(text).to_bytes(2, "big") + text if text else b""
 
 
 def _left(at_s: Fraction, removed_s: Sequence[tuple[Fraction, Fraction | None]]) -> Fraction:
