@@ -10,13 +10,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.classifier import Pixels
+from classifiers.onnx_session import session
 from classifiers.weights import WeightStore
 
 VERSION = "ppocrv6s-1"
@@ -61,8 +61,8 @@ class Ocr:
     """PP-OCR detection and recognition on single pictures."""
 
     def __init__(self, det: Path, rec: Path, digest: str) -> None:
-        self._det = _session(det)
-        self._rec = _session(rec)
+        self._det = session(det)
+        self._rec = session(rec)
         self.digest = digest
         """SHA-256 of both models' digests: what findings name as their weights."""
         characters = self._rec.get_modelmeta().custom_metadata_map["character"].splitlines()
@@ -122,16 +122,6 @@ class Ocr:
 @lru_cache(maxsize=2)
 def _loaded(det: Path, rec: Path, det_digest: str, rec_digest: str) -> Ocr:
     return Ocr(det, rec, hashlib.sha256(f"{det_digest}{rec_digest}".encode()).hexdigest())
-
-
-def _session(model: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
 def _as_input(rgb: Pixels) -> NDArray[np.float32]:
