@@ -9,7 +9,7 @@ from typing import Any
 
 from classifiers.finding import Finding
 from policies import path
-from policies.cel import Unknown
+from policies.cel import Condition, Unknown
 from policies.facts import EVERYWHERE, LOOKS_AT, RENDERED, Facts, Sheet, stated
 from policies.rule import Match, Mode, Rule, Rulebook
 from policies.taxonomy import taxonomy
@@ -92,7 +92,7 @@ def judge(book: Rulebook, rule: Rule, sheet: Sheet) -> Judged:
 
     1. Select the findings it matches and join them into runs.
     2. A rule about adverse categories is silent where nothing matched. A rule about observations goes on: what it
-       misses is what it is about.
+       misses is what it is about, and an observation that was not measured as the condition needs does not help.
     3. Ask its condition. Without one, whatever matched is enough.
     """
     if rule.mode is Mode.OFF or not rule.in_force.holds(sheet.facts.as_of):
@@ -110,6 +110,8 @@ def judge(book: Rulebook, rule: Rule, sheet: Sheet) -> Judged:
     values["clock"] = sheet.clock(book.territory)
     too_many = len(shown) > MOST_MATCHED
     if "matched" in rule.when.variables:
+        if rule.match is not None and rule.match.observation:
+            shown = [f for f in shown if _measured(f, rule.when)]
         if too_many:
             shown = sorted(shown, key=lambda f: (-f.score_millionths, f.where, f.id))[:MOST_MATCHED]
         values["matched"] = [sheet.message(f, book.territory) for f in shown]
@@ -121,6 +123,15 @@ def judge(book: Rulebook, rule: Rule, sheet: Sheet) -> Judged:
     if too_many and not (answer and adverse):
         return Judged(State.UNKNOWN, found, ranges, ("finding.count",), f"more than {MOST_MATCHED} findings matched")
     return Judged(State.FIRED if answer else State.SILENT, found, ranges)
+
+
+def _measured(finding: Finding, when: Condition) -> bool:
+    """Whether `finding` carries every measured value `when` reads of what matched."""
+    known = {f"matched[].measured.{name}" for name in finding.measured}
+    if finding.region is not None:
+        known |= {f"matched[].region.{name}" for name in "xywh"}
+    wanted = (r for r in when.reads if r.startswith(("matched[].measured.", "matched[].region.")))
+    return all(r in known for r in wanted)
 
 
 def _select(match: Match, sheet: Sheet) -> tuple[list[Finding], tuple[Finding, ...], tuple[TimeRange, ...]]:

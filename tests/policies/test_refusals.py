@@ -189,7 +189,7 @@ def test_bytes_that_are_no_text_are_refused_where_they_stand() -> None:
 
 def test_a_missing_file_says_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(
-        RulebookError, match="cannot be read .No such file or directory.; name a rulebook file or one of"
+        RulebookError, match=r"cannot be read \(No such file or directory\); name a rulebook file or one of"
     ):
         load(tmp_path / "none.yaml")
 
