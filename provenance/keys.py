@@ -153,7 +153,7 @@ class Trust:
         for entry in sorted(self.lists, key=lambda entry: entry.purpose is not Purpose.MANIFEST):
             blocks = [block for block in _BLOCK.finditer(entry.pem.encode()) if block[1] == b"CERTIFICATE"]
             fresh = {b"".join(block[0].split()): block[0] for block in blocks}
-            new = b"".join(text for body, text in fresh.items() if body not in seen)
+            new = b"\n".join(text for body, text in fresh.items() if body not in seen)
             seen |= fresh.keys()
             if new:
                 kept.append(TrustList(entry.uri, new.decode(), entry.purpose))
