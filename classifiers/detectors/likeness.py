@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from classifiers import faces
 from classifiers.classifier import Cadence, Classifier, Context, Film, Frame, Look
 from classifiers.faces import FaceModels, Follower, NoFace, Template, Track
-from classifiers.finding import Finding, Gap, Region, Surface, millionths
+from classifiers.finding import Finding, Region, Surface, millionths
 from classifiers.watching import Watch
+from classifiers.weights import WeightsMissing
 from provenance.asset import AssetKind, TimeRange
 from provenance.media import Unusable
 from provenance.registry import Person
@@ -43,15 +44,15 @@ class Enrolled:
     """The faces of the registered persons, as templates."""
 
     templates: Mapping[str, tuple[Template, ...]]
-    gaps: tuple[Gap, ...]
-    """References that could not be enrolled: those persons are not looked for."""
+    refused: tuple[str, ...]
+    """A sentence for each reference that could not be enrolled: by it nobody is looked for."""
 
 
 def enrol_registered(persons: Mapping[str, Person], models: FaceModels, options: Mapping[str, Any]) -> Enrolled:
-    """The templates of every person with a face reference. A photo that cannot be enrolled leaves a Gap."""
+    """The templates of every person with a face reference. Photos that cannot be enrolled are named."""
     cache = options.get("template_cache")
     templates: dict[str, tuple[Template, ...]] = {}
-    gaps = []
+    refused = []
     for person in persons.values():
         made = []
         for reference in person.references:
@@ -60,12 +61,10 @@ def enrol_registered(persons: Mapping[str, Person], models: FaceModels, options:
             try:
                 made.append(faces.template_of(reference.path, models, cache))
             except (NoFace, Unusable, OSError) as wrong:
-                gaps.append(
-                    Gap("likeness", f"{person.id} is not looked for by {reference.path.name}: {wrong}", "replace it")
-                )
+                refused.append(f"{person.id} is not looked for by {reference.path.name}: {wrong}")
         if made:
             templates[person.id] = tuple(made)
-    return Enrolled(templates, tuple(gaps))
+    return Enrolled(templates, tuple(refused))
 
 
 class _Look:
@@ -75,7 +74,6 @@ class _Look:
         self._enrolled = enrolled
         self._follower = Follower(models)
         self._watch = Watch()
-        self.gaps = enrolled.gaps
 
     def see(self, frame: Frame) -> None:
         """Find the faces of one frame, unless it shows what was just looked at."""
@@ -92,12 +90,20 @@ class _Look:
         )
 
     def finish(self, film: Film) -> Iterable[Finding]:
-        """A `person.face` for every track, and a `likeness.face` for every person it may be."""
+        """A `person.face` for every track, and a `likeness.face` for every person it may be.
+
+        Raises WeightsMissing at the end, when all that was found is said, where some registered person
+        could not be looked for: that must not pass in silence.
+        """
         for track in self._follower.finish():
             yield self._face(track)
             if self._enrolled.templates:
                 for part in track.parts(self._models):
                     yield from self._matches(part, film)
+        if self._enrolled.refused:
+            raise WeightsMissing(
+                "; ".join(self._enrolled.refused[:3]), "replace these pictures: dramagate registry add persons"
+            )
 
     def _face(self, track: Track) -> Finding:
         places = track.places
