@@ -25,7 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dramagate.commands.errors import InputError
-from generation.pipeline import Made, make_episode
+from generation.backend import installed
+from generation.pipeline import make_episode
 from provenance import registry
 from provenance.asset import digest
 from provenance.failure import Unavailable
@@ -69,17 +70,19 @@ def run(folder: Path, *, stay: bool) -> None:
     keys = development(settings.home)
     scripts = _lay_out(folder)
     console.print("[bold]1[/] registering a protected film and a protected person")
-    film = make_episode(
-        scripts / f"{FILM}.fountain", folder / FILM, identity=keys.identity("generator"), trust=keys.trust()
-    )
+    film = _made(FILM, scripts, folder, keys)
     photo = _photo(scripts)
-    shutil.copyfile(film.episode, scripts / f"{FILM}.mp4")
-    _register(settings, film.episode, photo)
+    shutil.copyfile(film, scripts / f"{FILM}.mp4")
+    _register(settings, film, photo)
     console.print("[bold]2[/] making four episodes, every intermediate signed")
-    made = [_make(episode, scripts, folder, keys, console) for episode in EPISODES]
+    for episode in EPISODES:
+        started = time.monotonic()
+        target = folder / f"{episode.script}.mp4"
+        shutil.copyfile(_made(episode.script, scripts, folder, keys), target)
+        console.print(f"  {target}  ({time.monotonic() - started:.0f} s: {episode.about})")
     console.print("[bold]3[/] starting the gateway and submitting them over HTTP")
     with running_gateway(settings) as gateway:
-        decisions = [_submit(gateway, one, folder) for one in made]
+        decisions = [_submit(gateway, one, folder) for one in EPISODES]
         _print_table(console, decisions)
         _check_cut(console, gateway, folder, decisions)
         console.print(f"\nEverything lies in [bold]{folder}[/]. The console: [bold]{gateway.console_url}[/]")
@@ -109,7 +112,7 @@ def _photo(scripts: Path) -> Path:
     found = Path((spec.submodule_search_locations or [""])[0] if spec else "") / "data" / "astronaut.png"
     if not found.is_file():
         raise Unavailable("scikit-image with its astronaut portrait is missing: pip install scikit-image")
-    target = scripts / "astronaut.png"
+    target = scripts / "registered-person.png"
     shutil.copyfile(found, target)
     return target
 
@@ -126,18 +129,16 @@ def _register(settings: Settings, film: Path, photo: Path) -> None:
         registry.add_person(root, PERSON, kind="public_figure", names={"en": "Demo astronaut"}, photos=[photo])
 
 
-def _make(episode: Episode, scripts: Path, folder: Path, keys: Keys, console: Console) -> tuple[Episode, Made]:
-    started = time.monotonic()
-    made = make_episode(
-        scripts / f"{episode.script}.fountain",
-        folder / episode.script,
+def _made(script: str, scripts: Path, folder: Path, keys: Keys) -> Path:
+    """The episode of one script; what an earlier demo made from the same script is kept."""
+    return make_episode(
+        scripts / f"{script}.fountain",
+        folder / script,
+        backend=installed()["procedural"],
         identity=keys.identity("generator"),
         trust=keys.trust(),
-    )
-    target = folder / f"{episode.script}.mp4"
-    shutil.copyfile(made.episode, target)
-    console.print(f"  {target}  ({time.monotonic() - started:.0f} s: {episode.about})")
-    return episode, made
+        resume=True,
+    ).path
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,8 @@ class Decided:
     document: dict[str, Any]
 
 
-def _submit(gateway: Gateway, one: tuple[Episode, Made], folder: Path) -> Decided:
+def _submit(gateway: Gateway, episode: Episode, folder: Path) -> Decided:
     """Upload, submit, wait for the verdict: what any client of the API does."""
-    episode, _ = one
     path = folder / f"{episode.script}.mp4"
     sha256 = digest(path)
     with httpx.Client(
@@ -216,7 +216,7 @@ def _check_cut(console: Console, gateway: Gateway, folder: Path, decisions: list
         cut = folder / f"{one.episode.script}.cut.mp4"
         (folder / f"{one.episode.script}.released.mp4").replace(cut)
         again = Episode(cut.stem, "approve", "the rendered version")
-        decided = _submit(gateway, (again, None), folder)  # type: ignore[arg-type]
+        decided = _submit(gateway, again, folder)
         said = decided.document["outcome"]
         console.print(f"\nThe rendered version of {one.episode.script} lies at [bold]{cut}[/] and checks as {said}.")
         decisions.append(decided)
