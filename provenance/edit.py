@@ -804,12 +804,14 @@ def _change_still(src: Path, dst: Path, cuts: Sequence[TimeRange], touches: Sequ
             else None
         )
         pixels = np.asarray(upright.convert("RGB").convert("YCbCr")).copy()
-    planes = [np.ascontiguousarray(pixels[:, :, i]) for i in range(3)]
+    planes = [pixels[:, :, i].copy() for i in range(3)]
     for touch in due:
         touch.paint(Picture(planes[0], planes[1], planes[2], full_range=True))
+    painted_on = np.any(np.stack(planes, axis=2) != pixels, axis=2)
     painted = Image.merge("YCbCr", [Image.fromarray(plane, "L") for plane in planes]).convert("RGB")
     if alpha is not None and form != "JPEG":
-        painted.putalpha(alpha)
+        # What is painted on a transparent place is there to be seen.
+        painted.putalpha(Image.fromarray(np.where(painted_on, 255, np.asarray(alpha)).astype(np.uint8)))
     with appearing(dst) as made:
         painted.save(made, format=form, **_STILL_OPTIONS[form], **({"icc_profile": profile} if profile else {}))
     return Changed(1, (TimeRange(0, 1),), 0 if due else 1, 1 if due else 0, 0, "it is a picture", ())

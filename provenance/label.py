@@ -255,7 +255,8 @@ def _drawn(lines: Sequence[tuple[str, ImageFont.FreeTypeFont]], place: Place, wi
     else:
         left, top = 0, (height - box_h) // 2
     left, top = max(0, min(left, width - box_w)) & ~1, max(0, min(top, height - box_h)) & ~1
-    return Plate(left, top, np.asarray(image), np.asarray(alpha), min(_ink(face, line) for line, face in lines))
+    legal = [(line, face) for line, face in lines if set(line) & set(_MEASURED)] or list(lines)
+    return Plate(left, top, np.asarray(image), np.asarray(alpha), min(_ink(face, line) for line, face in legal))
 
 
 def _face_of_height(font: Path, row: str, wanted: float) -> ImageFont.FreeTypeFont:
