@@ -12,8 +12,6 @@ from enum import StrEnum
 
 from provenance.failure import Refused
 
-from provenance.failure import Refused
-
 
 class ScriptError(Refused):
     """A script cannot be used. One sentence: which file and line, what is wrong, what would be right."""

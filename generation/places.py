@@ -109,8 +109,10 @@ def _sky(s: _Sight, horizon: float) -> None:
         x, y, size = s.rng.uniform(-460, 460), s.rng.uniform(-780, horizon - 330), s.rng.uniform(40, 85)
         cloud = (255, 214, 196) if s.hour == "dusk" else (255, 255, 255)
         for k in range(5):
-            dx, dy = (k - 2) * size * 0.62, s.rng.uniform(-0.25, 0.2) * size
-            s.c.fill(ellipse(x + dx, y + dy, size * (0.9 - 0.16 * abs(k - 2)), size * 0.42), cloud, alpha=0.5, soft=9)
+            right, down = (k - 2) * size * 0.62, s.rng.uniform(-0.25, 0.2) * size
+            s.c.fill(
+                ellipse(x + right, y + down, size * (0.9 - 0.16 * abs(k - 2)), size * 0.42), cloud, alpha=0.5, soft=9
+            )
 
 
 def _towers(s: _Sight, horizon: float, tall: tuple[float, float], near: float) -> None:

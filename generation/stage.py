@@ -208,7 +208,7 @@ def _rest(t: float, phase: int) -> Arms:
 def _gesture(t: float, phase: int, rest: Arms) -> Arms:
     """A hand that underlines what is said."""
     beat = math.sin(3.3 * t + phase)
-    return (0.32 + 0.1 * beat, 1.5 + 0.35 * math.sin(4.3 * t + phase), rest[2], rest[3])
+    return (0.16 + 0.1 * beat, 1.95 + 0.3 * math.sin(4.3 * t + phase), rest[2], rest[3])
 
 
 def _stride(heads: float) -> tuple[Arms, Arms, float]:

@@ -56,11 +56,11 @@ class _Procedural:
         c.fill(box(0, 0, 1080, 960), (244, 241, 236), to=(222, 226, 232))
         sheet = c.opaque()
         Figure(look, 148).draw(sheet, (270, 900), 1, Pose())
-        faces = Figure(look, 210)
+        faces = Figure(look, 178)
         for i, (feeling, mouth) in enumerate((("neutral", 0), ("happy", 1), ("angry", 2), ("sad", 0))):
             x, y = 660 + i % 2 * 260, 130 + i // 2 * 410
             cell = np.ascontiguousarray(sheet[y - 100 : y + 270, x - 125 : x + 125])
-            faces.draw(cell, (125, 225 - round(figures.NECK_Y * 210)), 1, Pose(feeling, mouth))
+            faces.draw(cell, (125, 262 - round(figures.NECK_Y * 178)), 1, Pose(feeling, mouth))
             sheet[y - 100 : y + 270, x - 125 : x + 125] = cell
         label = lettering.words(who, production.font, 44, colour=(40, 40, 48))
         lay_over(sheet, label, np.array([[1, 0, 40], [0, 1, 24]], np.float64))
