@@ -214,7 +214,7 @@ def _at_least(finding: Finding, anchor: Finding) -> bool:
 def _unseen(requires: Iterable[str], facts: Facts) -> list[str]:
     """Which of `requires` nobody looked with, though it looks at this kind of work."""
     gaps = {g.classifier for g in facts.screening.gaps}
-    ran = {r.classifier for r in facts.screening.ran}
+    ran = {r.classifier for r in facts.screening.ran} - {"provenance"}
     if facts.provenance is not None:
         ran.add("provenance")
     return sorted(
