@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from provenance.asset import TimeRange
 
@@ -28,14 +28,14 @@ class Sample:
 
 def gathered(looks: Sequence[Sample], shot: TimeRange) -> list[Sample]:
     """The looks of one shot as samples of half a second each: the mean of what was looked at in it or still stood."""
+    starts = list(range(shot.start_us, shot.end_us, SAMPLE_US))
+    if len(starts) > 1 and shot.end_us - starts[-1] < SAMPLE_US // 2:
+        starts.pop()  # a rest of a few frames is no sample of its own: the last one takes it in
     samples: list[Sample] = []
-    for at_us in range(shot.start_us, shot.end_us, SAMPLE_US):
-        until_us = min(at_us + SAMPLE_US, shot.end_us)
+    for at_us, until_us in pairwise([*starts, shot.end_us]):
         within = [s for s in looks if s.at_us < until_us and s.until_us > at_us]
         if within:
             samples.append(Sample(at_us, until_us, within[0].shot, means(within)))
-    if len(samples) > 1 and samples[-1].until_us - samples[-1].at_us < SAMPLE_US // 2:
-        samples.pop()  # a rest of a few frames is no opinion of its own
     return samples
 
 
