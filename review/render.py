@@ -203,4 +203,4 @@ def _on_screen(where: TimeRange, cuts: Sequence[TimeRange], duration_us: int) ->
         due -= max(0, cut.start_us - at)
         at = cut.end_us
     end = min(at + due, max(duration_us, 1))
-    return TimeRange(where.start_us, end) if end > at else None
+    return TimeRange(where.start_us, end) if end > where.start_us else None
