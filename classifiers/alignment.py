@@ -65,8 +65,10 @@ class Stretch:
 
     @property
     def score(self) -> float:
-        """In [0, 1]; 1 where every bit is the same, 0.5 where half as many differ as in unrelated pictures."""
-        return max(0.0, 1.0 - self.distance / 128.0)
+        """In [0.5, 1]: 1 where every bit is the same, 0.5 at the edge of what is accepted. Not a probability."""
+        strict = 1.0 - self.distance / (2 * pdq.RADIUS)
+        in_step = 0.5 + (self.apart - self.distance) / 256
+        return min(1.0, max(0.5, strict, in_step))
 
 
 def align(a: Print, b: Print) -> list[Stretch]:

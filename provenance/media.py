@@ -134,6 +134,20 @@ def decode(path: Path) -> Iterator[Decoding]:
         yield _FilmDecoding(path, container, _film_info(path, container))
 
 
+def sound(path: Path, rate_hz: int) -> NDArray[np.float32]:
+    """float32[n]: the first audio track mixed to one channel at `rate_hz`, -1..1; empty where there is none.
+
+    Sample 0 is at the container's time zero, so that times agree with the picture's. Raises Unusable.
+    """
+    _must_be_a_file(path)
+    if stills.kind(path) is not None:
+        raise Unusable(f"{path.name} is a picture: it holds no sound")
+    with _container(path) as container:
+        if not container.streams.audio:
+            return np.zeros(0, np.float32)
+        return _sound(path, container, container.streams.audio[0], rate_hz)
+
+
 def remux(src: Path, dst: Path, *, metadata: Mapping[str, str] | None = None) -> None:
     """Rewrite `src` as `dst` with the same coded samples in a container we laid out ourselves.
 
@@ -826,6 +840,32 @@ def _film_essence(path: Path, container: Any) -> str:
     for track in tracks:
         whole.update(digests[track.index].digest())
     return whole.hexdigest()
+
+
+def _sound(path: Path, container: Any, stream: Any, rate_hz: int) -> NDArray[np.float32]:
+    if stream.codec_context.sample_rate <= 0:
+        raise Unusable(f"{path.name} has an audio track without a sample rate: export it again")
+    stream.thread_type = "AUTO"
+    resampler = av.AudioResampler(format="fltp", layout="mono", rate=rate_hz)
+    pieces: list[NDArray[np.float32]] = []
+    total = 0
+    lead: Fraction | None = None
+    most = MAX_DURATION_US * rate_hz // 1_000_000
+    with _saying(path):
+        for frame in container.decode(stream):
+            if lead is None:
+                lead = Fraction(frame.pts or 0) * stream.time_base
+            for made in resampler.resample(frame):
+                pieces.append(made.to_ndarray()[0])
+                total += pieces[-1].size
+            if total > most:
+                raise Unusable(f"{path.name} holds more than {MAX_DURATION_US / 3.6e9:.0f} h of sound: split it")
+        pieces.extend(made.to_ndarray()[0] for made in resampler.resample(None))
+    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+    shift = round(float(lead or 0) * rate_hz)
+    if shift > 0:
+        return np.concatenate([np.zeros(min(shift, most), np.float32), samples])
+    return samples[-shift:] if shift < 0 else samples
 
 
 # --- pictures --------------------------------------------------------------------------------
