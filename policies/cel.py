@@ -118,7 +118,10 @@ class Condition:
     def holds(self, values: Mapping[str, Any]) -> bool | Unknown:
         """Whether it is true of `values` (all variables, as `Language.value` prepares them)."""
         given = {name: values[name] for name in self.variables}
-        answer = self.program.eval(self.language.running.Activation(given))
+        try:
+            answer = self.program.eval(self.language.running.Activation(given))
+        except RuntimeError as error:  # more iterations than CEL grants
+            return Unknown((), str(error))
         if answer.type().name() == "BOOL":
             return bool(answer.value())
         missing = {path for path in self.reads if _missing(values, path.split("."))}
@@ -519,6 +522,8 @@ class _Reading:
 
     def comprehension(self, loop: Any) -> _Seen:
         over = self.used(loop.iter_range)
+        if over.path is not None and f"{over.path}[]" in {s.path for s in self.scope.values()}:
+            raise self.error(loop.iter_range, f"a loop over {over.path} inside another takes too long; write one loop")
         element = _Seen()
         if over.path is not None and isinstance(over.shape, Many):
             element = _Seen(over.path + "[]", over.shape.of)
