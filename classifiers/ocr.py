@@ -6,7 +6,6 @@ once. Both run on one thread without spinning.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 from classifiers.classifier import Pixels
 from classifiers.onnx_session import session
-from classifiers.weights import WeightStore
+from classifiers.weights import WeightStore, combined
 
 VERSION = "ppocrv6s-1"
 """Changes whenever the same picture could read differently: models, sizes, thresholds."""
@@ -60,20 +59,20 @@ class Glyphs:
 class Ocr:
     """PP-OCR detection and recognition on single pictures."""
 
-    def __init__(self, det: Path, rec: Path, digest: str) -> None:
-        self._det = session(det)
-        self._rec = session(rec)
+    def __init__(self, det: Path, rec: Path, digest: str, device: str = "cpu") -> None:
+        self._det = session(det, device)
+        self._rec = session(rec, device)
         self.digest = digest
-        """SHA-256 of both models' digests: what findings name as their weights."""
+        """SHA-256 over both models: what findings name as their weights."""
         characters = self._rec.get_modelmeta().custom_metadata_map["character"].splitlines()
         self._characters = ["", *characters, " "]
 
     @classmethod
-    def load(cls, weights: WeightStore) -> Ocr:
+    def load(cls, weights: WeightStore, device: str = "cpu") -> Ocr:
         """The reader of these weights, loaded once per process. Raises WeightsMissing where they are absent."""
         det, det_digest = weights.file(WEIGHTS, "det.onnx")
         rec, rec_digest = weights.file(WEIGHTS, "rec.onnx")
-        return _loaded(det, rec, det_digest, rec_digest)
+        return _loaded(det, rec, combined(det_digest, rec_digest), device)
 
     def detect(self, rgb: Pixels, side: int = FILM_SIDE) -> list[Quad]:
         """Boxes around the lines of text in `rgb`, tilted ones included, top to bottom.
@@ -120,8 +119,8 @@ class Ocr:
 
 
 @lru_cache(maxsize=2)
-def _loaded(det: Path, rec: Path, det_digest: str, rec_digest: str) -> Ocr:
-    return Ocr(det, rec, hashlib.sha256(f"{det_digest}{rec_digest}".encode()).hexdigest())
+def _loaded(det: Path, rec: Path, digest: str, device: str) -> Ocr:
+    return Ocr(det, rec, digest, device)
 
 
 def _as_input(rgb: Pixels) -> NDArray[np.float32]:

@@ -1,11 +1,11 @@
 """Every line of text a film shows, with when and where it stands; read once, followed by its pixels.
 
-`ScreenReader.of` gives all classifiers of one pass the same reader, so that a film is read once.
+`ScreenReader.of` gives the classifiers of one pass the same reader, so that a film is read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 
@@ -53,6 +53,8 @@ class ScreenLine:
     """Mean probability of its characters, of the best of its readings."""
     looks: int
     """How many searched frames showed it."""
+    frames: int
+    """How many frames showed it, the followed ones included."""
     glyphs: Glyphs
     height_ratio: float
     """Height of its letters over the picture's shortest side: of Chinese ink where there is some, else of the
@@ -73,6 +75,7 @@ class _Track:
     start_us: int
     end_us: int
     looks: int = 1
+    frames: int = 1
     missed: bool = False
 
 
@@ -110,18 +113,13 @@ class ScreenReader:
 
     @classmethod
     def of(cls, film: Film, context: Context) -> ScreenReader:
-        """The reader of this pass over `film`, shared through `context.options["shared"]` where that is a mapping.
+        """The reader of this pass over `film`: whoever asks again with the same two gets the same one.
 
         Raises WeightsMissing where the networks are not prepared.
         """
-        shared = context.options.get("shared")
-        known = shared.get("screen_reader") if isinstance(shared, MutableMapping) else None
-        if isinstance(known, cls):
-            return known
-        reader = cls(Ocr.load(context.weights), still=film.duration_us <= 1)
-        if isinstance(shared, MutableMapping):
-            shared["screen_reader"] = reader
-        return reader
+        if not (_latest and _latest[0][0] is film and _latest[0][1] is context):
+            _latest[:] = [(film, context, cls(Ocr.load(context.weights, context.device), film.duration_us <= 1))]
+        return _latest[0][2]
 
     def see(self, frame: Frame) -> None:
         """Follow the known lines onto `frame`, and search it for new ones where it may hold some."""
@@ -158,6 +156,7 @@ class ScreenReader:
         """`frame` shows what the last searched one showed: every line is still there."""
         for track in self._tracks:
             track.end_us = frame.until_us
+            track.frames += 1
         self._recent = [_glance(frame)]
 
     def _due(self, frame: Frame, cells: NDArray[np.float32]) -> bool:
@@ -193,7 +192,7 @@ class ScreenReader:
                 left.remove(track)
                 kept.append(self._confirmed(_renewed(track, found), frame))
                 continue
-            found.start_us = self._first_shown(found)
+            self._begin(found)
             kept.append(found)
         for track in left:
             # Detection flickers: a line whose pixels still stand there may be missed in one search, not in two.
@@ -214,6 +213,8 @@ class ScreenReader:
         return track
 
     def _confirmed(self, track: _Track, frame: Frame) -> _Track:
+        between = [g for g in self._recent if track.end_us < g.until_us]
+        track.frames += len(between)
         track.end_us = frame.until_us
         track.looks += 1
         track.missed = False
@@ -231,14 +232,13 @@ class ScreenReader:
         pieces = _pieces(track.signature, _patch(glance.luma, track.box, self._size))
         return pieces[len(pieces) // 2] >= PRESENT
 
-    def _first_shown(self, track: _Track) -> int:
+    def _begin(self, track: _Track) -> None:
         """Back from the search that found it to the first frame of the run it stands on."""
-        start = track.start_us
         for glance in reversed(self._recent[:-1]):
             if not self._present(track, glance):
                 break
-            start = glance.at_us
-        return start
+            track.start_us = glance.at_us
+            track.frames += 1
 
     def _end(self, track: _Track) -> None:
         """On from the last search that showed it to the last frame of the run it stands on."""
@@ -248,6 +248,7 @@ class ScreenReader:
             if not self._present(track, glance):
                 break
             track.end_us = glance.until_us
+            track.frames += 1
         self._ended.append(track)
 
     def _line(self, track: _Track) -> ScreenLine:
@@ -261,9 +262,14 @@ class ScreenReader:
             Region(x0 / width, y0 / height, (x1 - x0) / width, (y1 - y0) / height),
             track.reading.confidence,
             track.looks,
+            track.frames,
             glyphs,
             tall / min(width, height),
         )
+
+
+_latest: list[tuple[Film, Context, ScreenReader]] = []
+"""The pass going on in this process, if any: one film is screened at a time, and read once for all classifiers."""
 
 
 def _trusted(track: _Track, still: bool) -> bool:
@@ -280,7 +286,9 @@ def _joined(lines: Iterable[ScreenLine]) -> list[ScreenLine]:
             if near and _same_words(before.text, line.text) and _overlap(_edges(before), _edges(line)) > 0.3:
                 best = max(before, line, key=lambda one: one.confidence)
                 where = TimeRange(before.where.start_us, max(before.where.end_us, line.where.end_us))
-                joined[at] = replace(best, where=where, looks=before.looks + line.looks)
+                joined[at] = replace(
+                    best, where=where, looks=before.looks + line.looks, frames=before.frames + line.frames
+                )
                 break
         else:
             joined.append(line)
