@@ -107,12 +107,16 @@ class TextScreen:
         own = {e.category for es in self._entries.values() for e in es}
         return frozenset(own | lures.CATEGORIES | {CLOAKED})
 
-    def screen(self, text: str) -> list[Hit]:
-        """Everything found in `text`, in order of place. Linear in its length, whatever it holds."""
+    def screen(self, text: str, lang: str | None = None) -> list[Hit]:
+        """Everything found in `text`, in order of place. Linear in its length, whatever it holds.
+
+        `lang` is zh or en where the language is known: it decides whether Latin letters that mean something only
+        in Chinese (SB, av) are read so. Without it they are where they stand beside Chinese.
+        """
         hits: dict[tuple[str, int, int], Hit] = {}
         seen: set[str] = set()
         for offset, piece in windows(text):
-            for hit in self._screen(normalise(piece)):
+            for hit in self._screen(normalise(piece), lang):
                 # A word at the seam of two windows may be cut off; the other window holds it whole.
                 if (offset and hit.start == 0) or (hit.end == len(piece) and offset + len(piece) < len(text)):
                     continue
@@ -125,7 +129,7 @@ class TextScreen:
 
     # ------------------------------------------------------------ one window
 
-    def _screen(self, text: Normalised) -> Iterator[Hit]:
+    def _screen(self, text: Normalised, lang: str | None) -> Iterator[Hit]:
         plain = _without_markup(text.text)
         allowed = self._allowed_spans(plain)
         found: list[Hit] = []
@@ -133,10 +137,10 @@ class TextScreen:
             if any(a <= start and end <= b for a, b in allowed):
                 continue
             for entry in self._entries[word]:
-                if not _in_context(entry, plain, start, end):
+                if not _in_context(entry, plain, start, end, lang):
                     continue
                 denied = entry.tier != "block" and self._denied(plain, start)
-                score = entry.score * (DENIED if denied else 1.0)
+                score = round(entry.score * (DENIED if denied else 1.0), 6)
                 hidden = cloaked or not text.disguised.isdisjoint(range(start, end))
                 found.append(_hit(text, entry.category, score, start, end, entry.tier, word, hidden))
         yield from _longest(found)
@@ -145,7 +149,7 @@ class TextScreen:
             yield _hit(text, lure.category, lure.score, lure.start, lure.end, lure.tier, f"pattern:{lure.name}", hidden)
         for hit in found:
             if hit.cloaked and hit.tier != "context":
-                yield replace(hit, category=CLOAKED, score=0.8 * hit.score, entry=hit.entry)
+                yield replace(hit, category=CLOAKED, score=round(0.8 * hit.score, 6), entry=hit.entry)
 
     def _words(self, plain: str) -> Iterator[tuple[int, int, str, bool]]:
         """Every entry's word in `plain`: start, end, word, whether it was hidden by how it is written."""
@@ -325,9 +329,9 @@ def _stands_alone(plain: str, start: int, end: int, word: str) -> bool:
 
 
 def _in_context(entry: Entry, plain: str, start: int, end: int) -> bool:
-    if entry.beside_han:
+    if entry.beside_han and lang != "zh":
         around = plain[max(0, start - 2) : start] + plain[end : end + 2]
-        if not any("\u3400" <= c <= "\u9fff" for c in around):
+        if lang == "en" or not any("\u3400" <= c <= "\u9fff" for c in around):
             return False
     if not entry.near:
         return True
