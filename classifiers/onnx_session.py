@@ -30,6 +30,16 @@ def session(path: Path, device: str = "cpu") -> Any:
     return _sessions[key]
 
 
+def options() -> Any:
+    """onnxruntime.SessionOptions: one thread, no spinning, silent."""
+    chosen = onnxruntime.SessionOptions()
+    chosen.intra_op_num_threads = 1
+    chosen.inter_op_num_threads = 1
+    chosen.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    chosen.log_severity_level = 3
+    return chosen
+
+
 def _load(path: Path, device: str) -> Any:
     provider = PROVIDERS.get(device)
     if provider is None or provider not in onnxruntime.get_available_providers():
@@ -38,14 +48,9 @@ def _load(path: Path, device: str) -> Any:
             f"onnxruntime here offers {', '.join(onnxruntime.get_available_providers())}",
             "pip uninstall onnxruntime && pip install onnxruntime-gpu, or choose the device cpu",
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
     chosen = [provider] if device == "cpu" else [provider, PROVIDERS["cpu"]]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=chosen)
+        return onnxruntime.InferenceSession(str(path), options(), providers=chosen)
     except Exception as wrong:  # onnxruntime raises its own kinds; this is their only base
         raise WeightsMissing(
             f"{path.parent.name}/{path.name} cannot be loaded: {wrong}", f"dramagate models pull {path.parent.name}"

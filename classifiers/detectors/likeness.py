@@ -7,17 +7,19 @@ reject, because the default embedder takes strangers of East Asian descent for o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers import faces
+from classifiers import faces, insightface_pack
 from classifiers.classifier import Cadence, Classifier, Context, Film, Frame, Look
-from classifiers.faces import FaceModels, Follower, NoFace, Template, Track
+from classifiers.faces import FaceModels, Follower, NoFace, Pixels, Template, Track
 from classifiers.finding import Finding, Region, Surface, millionths
+from classifiers.insightface_pack import Pack
 from classifiers.watching import Watch
 from classifiers.weights import WeightsMissing
 from provenance.asset import AssetKind, TimeRange
@@ -37,6 +39,21 @@ NOT_WORTH_A_SECOND_LOOK = 0.10
 """Beyond `POSSIBLE` by this on plain embeddings, averaging ten variations has never brought a face back within it."""
 HEADROOM = 0.25
 """Of a face's side, added around it: the detector's square ends at brows and chin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """A recogniser the user brought, and what it knows of the registered persons."""
+
+    pack: Pack
+    vectors: Mapping[str, NDArray[np.float32]]
+    at: float | None
+    """Cosine from which it names a person by itself (option faces_insightface_at); None: it only comments."""
+
+    def similarities(self, chips: Sequence[Pixels]) -> dict[str, float]:
+        """Cosine to every person; empty where its own detector sees no face."""
+        vector = self.pack.vector(chips)
+        return {} if vector is None else {person: float(vector @ known) for person, known in self.vectors.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +84,23 @@ def enrol_registered(persons: Mapping[str, Person], models: FaceModels, options:
     return Enrolled(templates, tuple(refused))
 
 
+def known_to(pack: Pack, persons: Mapping[str, Person], models: FaceModels) -> dict[str, NDArray[np.float32]]:
+    """What `pack` makes of each person's photos; persons it sees no face of are left to the default embedder."""
+    vectors = {}
+    for person in persons.values():
+        chips = []
+        for reference in person.references:
+            if reference.kind in FACE_REFERENCES:
+                with suppress(Unusable, OSError):  # named already by `enrol_registered`
+                    chips += [face.chip for face in models.faces(faces.first_picture(reference.path))[:1]]
+        if (vector := pack.vector(chips)) is not None:
+            vectors[person.id] = vector
+    return vectors
+
+
 class _Look:
-    def __init__(self, film: Film, models: FaceModels, enrolled: Enrolled) -> None:
+    def __init__(self, film: Film, models: FaceModels, enrolled: Enrolled, second: Second | None = None) -> None:
+        self._second = second
         self._film = film
         self._models = models
         self._enrolled = enrolled
@@ -125,18 +157,33 @@ class _Look:
         if not best:
             return
         chips = [s.face.chip for s in best]
+        similar = self._second.similarities(chips[:3]) if self._second else {}
+        named = [p for p, s in similar.items() if self._second and self._second.at is not None and s >= self._second.at]
         rough = self._models.embed(chips[:6]).mean(axis=0)
-        if min(self._distances(rough).values()) > faces.POSSIBLE + NOT_WORTH_A_SECOND_LOOK:
+        if not named and min(self._distances(rough).values()) > faces.POSSIBLE + NOT_WORTH_A_SECOND_LOOK:
             return
         distances = self._distances(self._models.embed_well(chips[:3]))
-        ranked = sorted((d, person) for person, d in distances.items())
+        nearest = min(distances.values())
         sure = best[0].face.quality.sure and (_still(film) or len(best) > 1)
-        for distance, person in ranked:
-            if distance > faces.POSSIBLE or distance > ranked[0][0] + ALSO_LIKE:
-                break
-            others = [d for d, other in ranked if other != person]
+        for person, distance in sorted(distances.items(), key=lambda d: d[1]):
+            if person not in named and distance > min(faces.POSSIBLE, nearest + ALSO_LIKE):
+                continue
             match = faces.band(distance, sure=sure) == "yes"
-            score = faces.score(distance) if match else min(faces.score(distance), faces.score(faces.MATCH) - 1e-6)
+            below = faces.score(faces.MATCH) - 1e-6
+            score = faces.score(distance) if match else min(faces.score(distance), below)
+            if person in named:
+                score = max(score, faces.score(faces.POSSIBLE))
+            measured = {
+                "distance": round(distance, 6),
+                "face_px": round(best[0].face.quality.width_px),
+                "frames": len(track.places),
+                "match": 1.0 if match else 0.0,
+            }
+            others = [d for other, d in distances.items() if other != person]
+            if others:
+                measured["margin_to_next"] = round(min(others) - distance, 6)
+            if person in similar:
+                measured["second_similarity"] = round(similar[person], 6)
             yield Finding(
                 classifier="likeness",
                 version=VERSION,
@@ -145,12 +192,7 @@ class _Look:
                 surface=Surface.IMAGE,
                 where=_widened(track, film),
                 frames=len(track.places),
-                measured={
-                    "distance": round(distance, 6),
-                    "face_px": round(best[0].face.quality.width_px),
-                    "match": 1.0 if match else 0.0,
-                }
-                | ({"margin_to_next": round(min(others) - distance, 6)} if others else {}),
+                measured=measured,
                 region=_region(track),
                 subject=person,
                 evidence=f"frame:{best[0].at_us}",
@@ -208,8 +250,13 @@ class _Likeness:
 
     def open(self, film: Film, context: Context) -> Look:
         """Ready to look for the faces of the registry's persons. Raises WeightsMissing."""
-        models = FaceModels.load(context.weights, context.device)
-        return _Look(film, models, enrol_registered(context.registry.persons, models, context.options))
+        models, persons = FaceModels.load(context.weights, context.device), context.registry.persons
+        enrolled = enrol_registered(persons, models, context.options)
+        if not (enrolled.templates and context.weights.holds(insightface_pack.WEIGHTS)):
+            return _Look(film, models, enrolled)
+        pack = Pack.load(*context.weights.folder(insightface_pack.WEIGHTS), context.device)
+        known = known_to(pack, {p: persons[p] for p in enrolled.templates}, models)
+        return _Look(film, models, enrolled, Second(pack, known, context.options.get("faces_insightface_at")))
 
 
 classifier: Classifier = _Likeness()

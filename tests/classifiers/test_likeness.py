@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from classifiers.detectors import likeness
 from classifiers.faces import FaceModels, TemplateCache
 from classifiers.finding import Finding, Screening
 from classifiers.screen import screen
-from classifiers.weights import WeightsMissing, WeightStore
+from classifiers.weights import WeightsMissing, WeightStore, pull
 from provenance.asset import AssetKind, TimeRange
 from provenance.registry import Person, Reference, Registry
 
@@ -205,3 +206,100 @@ def test_two_people_in_one_track_are_taken_apart() -> None:
     parts = faces.Track(0, 720, 1280, places, samples).parts(Knows())  # type: ignore[arg-type]
     assert [(p.where.start_us, len(p.samples)) for p in parts] == [(0, 2), (2_000_000, 2)]
     assert len(faces.Track(0, 720, 1280, places[:2], samples[:2]).parts(Knows())) == 1  # type: ignore[arg-type]
+
+
+# ---- a second recogniser, brought as an insightface pack
+
+
+def insightface_folder(folder: Path, *, recogniser: bool = True) -> Path:
+    """A real pack, tiny and untrained: a detector in the shape of SCRFD, an embedder in that of ArcFace."""
+    from onnx import TensorProto, checker, helper, numpy_helper, save
+
+    def write(name: str, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> None:
+        graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        checker.check_model(model)
+        save(model, folder / f"{name}.onnx")
+
+    folder.mkdir()
+    if recogniser:
+        weights = np.random.default_rng(0).standard_normal((147, 64)).astype(np.float32)
+        nodes = [
+            helper.make_node("AveragePool", ["x"], ["p"], kernel_shape=[16, 16], strides=[16, 16], name="pool"),
+            helper.make_node("Flatten", ["p"], ["f"], name="flat"),
+            helper.make_node("Gemm", ["f", "W"], ["y"], name="fc"),
+        ]
+        shapes = [("x", ["n", 3, 112, 112]), ("y", ["n", 64])]
+        takes, gives = ([helper.make_tensor_value_info(n, TensorProto.FLOAT, s)] for n, s in shapes)
+        write("w_rec", nodes, takes, gives, [numpy_helper.from_array(weights, "W")])
+    nodes, constants, outputs = [], [], {"s": [], "b": [], "k": []}  # type: ignore[var-annotated]
+    for stride in (8, 16, 32):
+        for kind, channels in (("s", 1), ("b", 4), ("k", 10)):
+            n = f"{kind}{stride}"
+            kernel, bias = np.zeros((2 * channels, 3, stride, stride), np.float32), np.zeros(2 * channels, np.float32)
+            if kind == "s":
+                bias[:] = -8
+                if stride == 32:
+                    kernel[0], bias[0] = 1 / (3 * stride * stride), 4.0
+            elif kind == "b":
+                bias[:] = 2.5
+            else:
+                points = np.array([[-1, -0.8], [1, -0.8], [0, 0], [-0.8, 1], [0.8, 1]], np.float32).ravel()
+                bias[:] = np.tile(points, 2)
+            shape = np.array([-1, channels], np.int64)
+            constants += [numpy_helper.from_array(a, f"{n}_{c}") for a, c in ((kernel, "w"), (bias, "b"), (shape, "r"))]
+            last = f"{n}r" if kind == "s" else n
+            conv = {"kernel_shape": [stride] * 2, "strides": [stride] * 2, "name": f"{n}conv"}
+            nodes.append(helper.make_node("Conv", ["x", f"{n}_w", f"{n}_b"], [f"{n}c"], **conv))
+            nodes.append(helper.make_node("Transpose", [f"{n}c"], [f"{n}t"], perm=[0, 2, 3, 1], name=f"{n}tr"))
+            nodes.append(helper.make_node("Reshape", [f"{n}t", f"{n}_r"], [last], name=f"{n}rs"))
+            if kind == "s":
+                nodes.append(helper.make_node("Sigmoid", [last], [n], name=f"{n}sg"))
+            outputs[kind].append(helper.make_tensor_value_info(n, TensorProto.FLOAT, [f"m{stride}", channels]))
+    takes = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "hh", "ww"])]
+    write("det", nodes, takes, outputs["s"] + outputs["b"] + outputs["k"], constants)
+    return folder
+
+
+@pytest.fixture
+def store_with_pack(weights: WeightStore, tmp_path: Path) -> WeightStore:
+    root = tmp_path / "weights"
+    root.mkdir()
+    (root / "faces-dlib").symlink_to(weights.root / "faces-dlib")
+    pull("faces-insightface", root, insightface_folder(tmp_path / "pack"), licence="ours")
+    return WeightStore(root)
+
+
+@pytest.mark.weights
+@pytest.mark.corpus
+@pytest.mark.filterwarnings("ignore")  # insightface's imports warn; not ours to mend
+def test_a_brought_pack_gives_a_second_opinion(corpus: Path, store_with_pack: WeightStore) -> None:
+    registry = registered(person("art2", corpus / HEADS / "source_art_2.png"))
+    (match,) = matches(look(corpus / HEADS / "source_art_2.png", registry, store_with_pack))
+    assert match.measured["second_similarity"] == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.weights
+@pytest.mark.corpus
+@pytest.mark.filterwarnings("ignore")
+def test_a_brought_pack_names_persons_by_itself_only_where_told_from_when(
+    corpus: Path, store_with_pack: WeightStore
+) -> None:
+    registry = registered(person("art2", corpus / HEADS / "source_art_2.png"))
+    other = corpus / HEADS / "portrait_art_1.png"
+    assert matches(look(other, registry, store_with_pack)) == []
+    (named,) = matches(look(other, registry, store_with_pack, faces_insightface_at=-1.0))
+    assert (named.measured["match"], named.score) == (0.0, 0.5)
+
+
+@pytest.mark.weights
+@pytest.mark.corpus
+@pytest.mark.filterwarnings("ignore")
+def test_a_pack_without_a_recogniser_is_a_gap(corpus: Path, weights: WeightStore, tmp_path: Path) -> None:
+    root = tmp_path / "weights"
+    root.mkdir()
+    (root / "faces-dlib").symlink_to(weights.root / "faces-dlib")
+    pull("faces-insightface", root, insightface_folder(tmp_path / "pack", recogniser=False), licence="ours")
+    photo = corpus / HEADS / "source_art_2.png"
+    screening = look(photo, registered(person("art2", photo)), WeightStore(root))
+    assert [g.reason for g in screening.gaps] == ["the pack in faces-insightface has no recogniser"]
