@@ -328,7 +328,7 @@ def _stands_alone(plain: str, start: int, end: int, word: str) -> bool:
     return not (_is_latin(word[-1]) and end < len(plain) and _is_latin(plain[end]))
 
 
-def _in_context(entry: Entry, plain: str, start: int, end: int) -> bool:
+def _in_context(entry: Entry, plain: str, start: int, end: int, lang: str | None) -> bool:
     if entry.beside_han and lang != "zh":
         around = plain[max(0, start - 2) : start] + plain[end : end + 2]
         if lang == "en" or not any("\u3400" <= c <= "\u9fff" for c in around):
