@@ -748,6 +748,8 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
                 raise Unusable(f"{src.name} is damaged or cut off: copy or export it again")
             out, as_text = tracks[packet.stream.index]
             samples[packet.stream.index] += 1
+            if _is_gap(packet):
+                continue
             if as_text:
                 _mux_text(target, out, packet, as_text)
             else:
@@ -755,6 +757,15 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
                 target.mux_one(packet)
         if video is not None and samples[video.index] == 0:
             raise Unusable(f"{src.name} has a video track without a single frame: export it again")
+
+
+def _is_gap(packet: Any) -> bool:
+    """Whether this is the empty text that fills the time between two subtitles in MP4.
+
+    The container needs one per gap and its muxer writes them by itself; copied along they would double at every
+    remux, and counted they would make the same film two.
+    """
+    return packet.size == 2 and packet.stream.codec_context.name == "mov_text" and bytes(packet) == b"\0\0"
 
 
 def _unfit(source: Any, video: Any) -> str | None:
@@ -828,7 +839,7 @@ def _film_essence(path: Path, container: Any) -> str:
     zero: Fraction | None = None
     with _saying(path):
         for packet in container.demux(tracks):
-            if packet.size == 0 or packet.pts is None:
+            if packet.size == 0 or packet.pts is None or _is_gap(packet):
                 continue
             at = Fraction(packet.pts) * packet.time_base
             zero = at if zero is None else zero
