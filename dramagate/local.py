@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,7 +38,7 @@ class Workplace:
         """
         from policies.rulebook import select
 
-        select(names=names, territories=territories, papers=None)
+        select(territories, names)
         return names
 
     def review(
@@ -62,13 +64,13 @@ class Workplace:
             rulebooks=rulebooks,
             gate=gate or (record or {}).get("gate") or "publish",
             planned_publish_at=_planned(record),
-            registry_root=registry,
+            registry_root=registry or self.settings.registry_root,
         )
         return pipeline.review(submission, self.desk, pipeline.remembering())
 
     def released_path(self, decision: Decision) -> Path | None:
         """Where the releasable file lies; None where nothing may be released."""
-        return None if decision.released is None else self.desk.blobs.path(decision.released)
+        return None if decision.released is None else self.desk.blobs.path(decision.released["blob"])
 
 
 def readable(path: Path) -> None:
@@ -95,14 +97,16 @@ def open_workplace(trust: Sequence[Path] = (), progress: Callable[[int, int], No
     settings = load()
     keys = development(settings.home)
     folder = Path(tempfile.mkdtemp(prefix="dramagate-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return Workplace(
         settings,
         LocalDesk(
             blobs=LocalBlobs(folder / "blobs"),
-            keys=keys,
+            home=settings.home,
             trust=trusted(keys, trust),
             weights_root=settings.weights,
             work_root=folder / "work",
+            font=settings.font,
             device=settings.device,
             progress=progress,
         ),

@@ -156,7 +156,7 @@ class LocalDesk:
                 try:
                     sandbox.call("review.examine:render_file", arguments, self.limits)
                 except (sandbox.Stopped, sandbox.Refused) as failed:
-                    return {"failed": str(failed)}
+                    return {"failed": _said(failed, folder)}
             else:
                 source.replace(made)
             return self._sealed(made, taken, verdict, submission, folder)
@@ -205,7 +205,7 @@ class LocalDesk:
                 self.limits,
             )
         except (sandbox.Stopped, sandbox.Refused) as failed:
-            return {"failed": str(failed)}
+            return {"failed": _said(failed, folder)}
         kept = None if done["sidecar"] is None else self.blobs.put(Path(done["sidecar"]))
         return {"blob": self.blobs.put(out), "suffix": out.suffix, "sidecar": kept}
 
@@ -220,6 +220,11 @@ def _registered(submission: Submission) -> registry.Registry:
     """The registry as it is now: someone enrolled a minute ago counts."""
     root = submission.registry_root
     return registry.Registry() if root is None else registry.load(root)
+
+
+def _said(failed: Exception, folder: Path) -> str:
+    """The sentence of `failed` without the folder it happened in, which is nobody's business."""
+    return str(failed).replace(f"{folder}/", "")
 
 
 def _sidecar(submission: Submission) -> Path | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +63,7 @@ def check(
         if as_json:
             sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
         else:
-            _tell(document, workplace.released_path(decision) if report is None else None)
+            _tell(document)
         codes.append(OUTCOME_CODES[document["outcome"]])
     raise typer.Exit(strictest(codes))
 
@@ -110,7 +109,7 @@ def _write_report(folder: Path, decision: Decision, document: dict[str, Any], wo
     return written
 
 
-def _tell(document: dict[str, Any], released: Path | None) -> None:
+def _tell(document: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -135,6 +134,3 @@ def _tell(document: dict[str, Any], released: Path | None) -> None:
     console.print(Text(f"  seal: {seal['seal']}, AI disclosure: {seal['ai_disclosure']}", style="dim"))
     if document["verdict"]["not_checked"]:
         console.print(Text("  not checked: " + ", ".join(document["verdict"]["not_checked"]), style="dim"))
-    if released is not None:
-        console.print(Text(f"  what may be published: {released}", style="dim"))
-    shutil.get_terminal_size()
