@@ -162,6 +162,10 @@ class Language:
             case _:
                 return plain
 
+    def message_of(self, record: Record) -> Any:
+        """The message class of a dense record."""
+        return self._messages[record.name]
+
     def compile(self, source: str) -> Condition:
         """`source` ready to evaluate. Raises CelError where it is not a bool expression over these variables."""
         if len(source) > MAX_SOURCE:

@@ -158,27 +158,32 @@ class Sheet:
 
     def message(self, finding: Finding, territory: str) -> Any:
         """`finding` as conditions see it."""
-        region = finding.region
-        return language().value(
-            _FINDING,
-            {
-                "id": finding.id,
-                "category": finding.category,
-                "score": finding.score,
-                "start_us": finding.where.start_us,
-                "end_us": finding.where.end_us,
-                "frames": finding.frames,
-                "surface": finding.surface.value,
-                "calibrated": finding.calibrated,
-                "classifier": finding.classifier,
-                "subject": finding.subject or "",
-                "work": finding.work or "",
-                "text": finding.text or "",
-                "covered": self.covered(finding, territory).value,
-                "measured": finding.measured,
-                "region": {} if region is None else {"x": region.x, "y": region.y, "w": region.w, "h": region.h},
-            },
-        )
+        key = (finding.id, territory)
+        made = self._messages.get(key)
+        if made is None:
+            region = finding.region
+            made = self._messages[key] = language().message_of(_FINDING)(
+                id=finding.id,
+                category=finding.category,
+                score=finding.score,
+                start_us=finding.where.start_us,
+                end_us=finding.where.end_us,
+                frames=finding.frames,
+                surface=finding.surface.value,
+                calibrated=finding.calibrated,
+                classifier=finding.classifier,
+                subject=finding.subject or "",
+                work=finding.work or "",
+                text=finding.text or "",
+                covered=self.covered(finding, territory).value,
+                measured=finding.measured,
+                region={} if region is None else {"x": region.x, "y": region.y, "w": region.w, "h": region.h},
+            )
+        return made
+
+    @cached_property
+    def _messages(self) -> dict[tuple[str, str], Any]:
+        return {}
 
 
 _STRICTNESS = {Covered.YES: 0, Covered.UNKNOWN: 1, Covered.NO: 2}
