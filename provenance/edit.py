@@ -822,54 +822,65 @@ def _change_still(src: Path, dst: Path, cuts: Sequence[TimeRange], touches: Sequ
 
 def _read_back(plan: _Plan, made: Path, tally: _Tally) -> None:
     """Raises CannotWrite unless `made` shows the kept frames when it should and decodes where it was edited."""
+    film = plan.film
     if not len(plan.removed):
         return
-    film = plan.film
-    expected = plan.shown_at[~plan.removed]
+    expected: list[int] = plan.shown_at[~plan.removed].tolist()
     with opened(made) as container:
         stream = picture_stream(container)
-        ratio = Fraction(stream.time_base) / film.time_base
-        packets = []
+        scale = Fraction(stream.time_base) / film.time_base
+        check = _EdgeCheck(stream, tally.encoded_at)
         found: list[int] = []
-        for packet in container.demux(stream):
-            if packet.size:
-                packets.append((round(packet.pts * ratio), packet))
-                found.append(packets[-1][0])
-        found.sort()
-        off = [a for a, b in zip(found, expected.tolist(), strict=False) if abs(a - b) > film.step // 2]
-        if len(found) != len(expected) or off:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    found.append(round(packet.pts * scale))
+                    check.see(found[-1], packet)
+            check.finish()
+        except av.error.FFmpegError as error:
             raise CannotWrite(
-                f"{film.path.name}: the changed film shows {len(found)} frames where {len(expected)} were kept"
-                f"{f', {len(off)} of them at the wrong time' if off else ''}; this is our mistake, please report it"
-            )
-        _decode_edges(film, stream, packets, tally)
+                f"{film.path.name}: what was written around an edit cannot be decoded ({error})"
+            ) from error
+    found.sort()
+    off = sum(abs(a - b) > film.step // 2 for a, b in zip(found, expected, strict=False))
+    if len(found) != len(expected) or off:
+        raise CannotWrite(
+            f"{film.path.name}: the changed film shows {len(found)} frames where {len(expected)} were kept"
+            f"{f', {off} of them at the wrong time' if off else ''}; part of it cannot be decoded, export it again"
+        )
+    if check.missing:
+        raise CannotWrite(f"{film.path.name}: {check.missing} frames around the edits cannot be decoded again")
 
 
-def _decode_edges(film: _Film, stream: Any, packets: Sequence[tuple[int, Any]], tally: _Tally) -> None:
-    """Decode every group that holds a picture encoded anew, and the first picture after it."""
-    decoder = stream.codec_context
-    decoder.options = {"err_detect": "explode"}
-    decoder.thread_type = "AUTO"
-    fed = got = 0
-    running = False
-    groups: list[list[tuple[int, Any]]] = []
-    for at, packet in packets:
-        if packet.is_keyframe or not groups:
-            groups.append([])
-        groups[-1].append((at, packet))
-    try:
-        for group in groups:
-            edited = any(at in tally.encoded_at for at, _ in group)
-            for _, packet in group if edited else group[:1] if running else []:
-                fed += 1
-                got += len(decoder.decode(packet))
-            if running and not edited:
-                got += len(decoder.decode(None))
-                decoder.flush_buffers()
-            running = edited
-        if running:
-            got += len(decoder.decode(None))
-    except av.error.FFmpegError as error:
-        raise CannotWrite(f"{film.path.name}: what was written around an edit cannot be decoded ({error})") from error
-    if got != fed:
-        raise CannotWrite(f"{film.path.name}: {fed - got} of {fed} frames around the edits cannot be decoded")
+class _EdgeCheck:
+    """Decodes every group that holds a picture encoded anew, and the first picture after it."""
+
+    def __init__(self, stream: Any, encoded_at: set[int]) -> None:
+        self._encoded_at = encoded_at
+        self._group: list[Any] = []
+        self._edited = False
+        self._after_edited = False
+        self._decoder = stream.codec_context
+        self._decoder.options = {"err_detect": "explode"}
+        self._decoder.thread_type = "AUTO"
+        self.missing = 0
+
+    def see(self, at: int, packet: Any) -> None:
+        """The next packet in decoding order, shown at `at`."""
+        if packet.is_keyframe and self._group:
+            self._close()
+        if at in self._encoded_at:
+            self._edited = True
+        self._group.append(packet)
+
+    def finish(self) -> None:
+        """There are no more packets."""
+        self._close()
+
+    def _close(self) -> None:
+        wanted = self._group if self._edited else self._group[:1] if self._after_edited else []
+        if wanted:
+            got = sum(len(self._decoder.decode(packet)) for packet in wanted) + len(self._decoder.decode(None))
+            self._decoder.flush_buffers()
+            self.missing += len(wanted) - got
+        self._group, self._after_edited, self._edited = [], self._edited, False

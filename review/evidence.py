@@ -100,7 +100,7 @@ def _jpeg(picture: Image.Image, region: Sequence[float] | None) -> str:
         x, y, w, h = region
         width, height = picture.size
         box = (x * width, y * height, min((x + w) * width, width - 1), min((y + h) * height, height - 1))
-        ImageDraw.Draw(picture).rectangle(box, outline=_OUTLINE, width=3)
+        ImageDraw.Draw(picture).rectangle(box, outline=_OUTLINE, width=max(3, max(width, height) // 100))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode("ascii")
