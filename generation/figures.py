@@ -139,13 +139,16 @@ class Figure:
 
     look: Look
     head_px: float
-    """Pixels per head height."""
+    """Pixels per head height its parts are painted at."""
     light: Colour = (255, 255, 255)
     _parts: dict[tuple[str, int, int, str], tuple[Bytes, Point]] = field(default_factory=dict)
 
-    def draw(self, frame: Bytes, at: Point, facing: int, pose: Pose) -> None:
-        """Draw the figure onto `frame` (rgb) with its feet at `at` pixels, looking left (-1) or right (1)."""
-        body = _Joint(at, self.head_px, facing)
+    def draw(self, frame: Bytes, at: Point, facing: int, pose: Pose, size: float | None = None) -> None:
+        """Draw the figure onto `frame` (rgb) with its feet at `at` pixels, looking left (-1) or right (1).
+
+        `size` is how many pixels a head is tall in this frame, where that is not what its parts are painted at.
+        """
+        body = _Joint(at, size or self.head_px, facing)
         sway = body.at((0, 0))
         chest = sway.at((0, -pose.bob))
         head = chest.at((0, NECK_Y)).turned(pose.tilt)
@@ -177,7 +180,7 @@ class Figure:
             pivot = (canvas.origin[0] * self.head_px - corner[0], canvas.origin[1] * self.head_px - corner[1])
             self._parts[key] = (tinted(picture, self.light), pivot)
         sprite, pivot = self._parts[key]
-        lay_over(frame, sprite, joint.matrix(pivot))
+        lay_over(frame, sprite, joint.matrix(pivot, joint.head_px / self.head_px))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +201,10 @@ class _Joint:
     def turned(self, by: float) -> _Joint:
         return _Joint(self.where, self.head_px, self.facing, self.angle - by)
 
-    def matrix(self, pivot: Point) -> NDArray[np.float64]:
+    def matrix(self, pivot: Point, scale: float) -> NDArray[np.float64]:
         """Where a sprite lies whose pixel `pivot` hangs from this joint."""
         cos, sin = math.cos(self.angle), math.sin(self.angle)
-        flip = np.array([[self.facing, 0], [0, 1]], np.float64)
+        flip = np.array([[self.facing * scale, 0], [0, scale]], np.float64)
         linear = flip @ np.array([[cos, -sin], [sin, cos]], np.float64)
         shift = np.array(self.where, np.float64) - linear @ np.array(pivot, np.float64)
         return np.column_stack([linear, shift])

@@ -31,8 +31,8 @@ LABEL_FRAMES = 84
 SUBTITLE_PX = 50
 SECOND_PX = 44
 """Sizes of the two subtitle languages; 44 px of 720 is what a telephone shows as 3.5 mm."""
-SUBTITLE_BOTTOM = 1150
-"""Players put their captions and buttons below: about a tenth of the picture."""
+SUBTITLE_BOTTOM = 1040
+"""Players put their captions and buttons below: a fifth of the picture (provenance.label.MARGINS)."""
 SAMPLES = 1024
 
 Frames = Iterator[Bytes]
@@ -75,10 +75,7 @@ def write_shot(path: Path, frames: Iterator[Bytes], sound: Floats | None = None)
         video = _video(out, SHOT_QUALITY)
         audio = _audio(out) if sound is not None else None
         for n, frame in enumerate(frames):
-            picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(
-                format="yuv420p", src_colorspace="ITU709", dst_colorspace="ITU709"
-            )
-            _mux_picture(out, video, picture, n)
+            _mux_picture(out, video, av.VideoFrame.from_ndarray(_to_planes(frame), format="yuv420p"), n)
         _flush(out, video)
         if audio is not None and sound is not None:
             for packet in _coded(audio, sound):
@@ -183,6 +180,29 @@ def sounds_of(shots: Sequence[Path], board: Board) -> Floats:
             start = shot.start_frame * RATE // FPS
             ramp = np.minimum(1, np.minimum(np.arange(len(own)), np.arange(len(own))[::-1]) / (0.02 * RATE))
             out[start : start + len(own)] += own * ramp[:, None].astype(np.float32)
+    return out
+
+
+# fmt: off
+_BT709 = np.array([
+    [ 0.2126 * 219,           0.7152 * 219,           0.0722 * 219],
+    [-0.2126 * 224 / 1.8556, -0.7152 * 224 / 1.8556,  0.9278 * 224 / 1.8556],
+    [ 0.7874 * 224 / 1.5748, -0.7152 * 224 / 1.5748, -0.0722 * 224 / 1.5748],
+]) / 255
+# fmt: on
+_TO_YUV = np.column_stack([_BT709, [16, 128, 128]])
+"""Full-range RGB to limited-range Y'CbCr. Source: ITU-R BT.709-6, items 3.2 to 3.5."""
+
+
+def _to_planes(rgb: Bytes) -> Bytes:
+    """A frame as yuv420p planes, one above the other, uint8[1920, 720]."""
+    yuv = cv2.transform(rgb, _TO_YUV)
+    out = np.empty((HEIGHT * 3 // 2, WIDTH), np.uint8)
+    picture = _picture(out)
+    cv2.extractChannel(yuv, 0, dst=picture.y)
+    for channel, plane in ((1, picture.u), (2, picture.v)):
+        small = cv2.resize(cv2.extractChannel(yuv, channel), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+        plane[...] = small
     return out
 
 

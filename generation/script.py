@@ -7,6 +7,7 @@ Fountain notes carry what the format has no words for (docs/generation.md lists 
     [[insert video: a.mp4 from 2s to 7s]]     a stretch of another film, full frame
     [[insert picture: a.png on wall for 3s]]  a picture on a phone, a wall, a news screen, or full
     [[screen text: one | two]]                messages on a telephone
+    [[calibration card]]                      the gate's test picture, for two seconds
     [[no label]]                              leave out the visible AI label
 """
 
@@ -27,6 +28,7 @@ __all__ = [
     "Action",
     "Beat",
     "Caption",
+    "Card",
     "Clip",
     "Line",
     "Messages",
@@ -104,13 +106,18 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """The calibration card, full frame."""
+
+
+@dataclass(frozen=True, slots=True)
 class Transition:
     """How one scene gives way to the next: FADE IN, FADE OUT, CUT TO."""
 
     text: str
 
 
-Beat = Line | Action | Caption | Clip | Picture | Messages | Transition
+Beat = Line | Action | Caption | Clip | Picture | Messages | Card | Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ def read(path: Path) -> Script:
         raise ScriptError(f"{path}, line {line}: is not UTF-8 text; save the script as UTF-8") from error
     script = _from_json(text, path) if path.suffix.lower() == ".json" else _from_fountain(text, path)
     beats = sum(len(s.beats) for s in script.scenes)
-    if not any(isinstance(b, Line | Action | Clip | Picture | Messages) for s in script.scenes for b in s.beats):
+    if not any(isinstance(b, Line | Action | Clip | Picture | Messages | Card) for s in script.scenes for b in s.beats):
         raise ScriptError(f"{path}: holds nothing to film; write a scene heading and what happens or is said there")
     if len(script.scenes) > SCENE_LIMIT or beats > BEAT_LIMIT:
         raise ScriptError(
@@ -274,6 +281,8 @@ class _Reading:
         word = " ".join(key.lower().split())
         if word == "no label":
             self.label = False
+        elif word == "calibration card":
+            self._add(line, Card())
         elif word.startswith("cast "):
             self.looks[key[5:].strip()] = value
         elif word == "insert video":
@@ -473,8 +482,13 @@ def _json_beat(value: Any, where: str, path: Path) -> Beat:
         beat = _picture(f.take("picture", str), f.take("on", str, "phone"), f.seconds("for", 3.0), path, where)
     elif "messages" in f.left:
         beat = Messages(_texts(f.take("messages", list), where))
+    elif "calibration_card" in f.left:
+        f.take("calibration_card", bool)
+        beat = Card()
     else:
-        raise ScriptError(f"{where}: one of line, action, caption, transition, video, picture, messages is needed")
+        raise ScriptError(
+            f"{where}: one of line, action, caption, transition, video, picture, messages, calibration_card is needed"
+        )
     f.done()
     return beat
 

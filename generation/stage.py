@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,8 @@ HEAD = 128
 HEAD_Y = places.FLOOR_Y + (figures.NECK_Y - 0.55) * HEAD
 FRAMINGS = {"wide": (1.0, 20.0, 0.0), "two": (1.72, -78.0, 2.2), "close": (3.1, -142.0, 4.5)}
 """Zoom, height the camera looks at, and how far the background is out of focus."""
+CROWD = (1.42, -40.0)
+"""Zoom and height of a shot of three people talking."""
 FADE_FRAMES = 14
 
 
@@ -61,7 +64,8 @@ class Stage:
         `wanted` names the frames to draw, in order; without it, all.
         """
         numbers = range(shot.frames) if wanted is None else wanted
-        frames = {"messages": self._messages, "picture": self._picture}.get(shot.framing, self._scene)(shot, numbers)
+        ways = {"messages": self._messages, "picture": self._picture, "card": self._card}
+        frames = ways.get(shot.framing, self._scene)(shot, numbers)
         rng = random.Random(f"{self.board.seed}/{shot.number}")  # noqa: S311 a look
         weather = None if shot.inside or not shot.weather else _weather(shot.weather, rng.randrange(1 << 30))
         for n, frame in zip(numbers, frames, strict=True):
@@ -77,6 +81,8 @@ class Stage:
     def _scene(self, shot: Shot, wanted: Sequence[int]) -> Iterator[Bytes]:
         place = _place(self.board.series, shot.place, shot.time, shot.inside, shot.weather)
         zoom, height, soft = FRAMINGS[shot.framing]
+        if shot.framing == "two" and len(shot.cast) > 2:
+            zoom, height = CROWD
         backdrop = places.blurred(place.picture, soft) if soft else place.picture
         cast = sorted(shot.cast, key=lambda p: p.who == shot.focus)
         actors = [_Actor(p, shot, self._figure(p.who, zoom, place.light)) for p in cast]
@@ -101,14 +107,11 @@ class Stage:
         _backdrop(still, places.blurred(place.picture, 9), Camera(0, 0, 1.3), "wide")
         blend(still, _telephone())
         each = max(1, (shot.frames - FPS) // len(shot.messages))
-        y = 268
-        shown = 0
+        y, shown = 268, 0
         for n in wanted:
             while shown < len(shot.messages) and n >= 8 + shown * each:
-                bubble = _bubble(shot.messages[shown], self.font, mine=shown % 2 == 1)
-                x = WIDTH - 104 - bubble.shape[1] if shown % 2 else 104
-                room = still[y : y + bubble.shape[0], x : x + bubble.shape[1]]
-                blend(room, np.ascontiguousarray(bubble[: room.shape[0], : room.shape[1]]))
+                bubble = _bubble(shot.messages[shown], self.font)
+                lay_over(still, bubble, np.array([[1, 0, 104], [0, 1, y]], np.float64))
                 y += bubble.shape[0] + 26
                 shown += 1
             yield still.copy()
@@ -133,6 +136,10 @@ class Stage:
             )
             yield frame
 
+    def _card(self, _shot: Shot, wanted: Sequence[int]) -> Iterator[Bytes]:
+        for _ in wanted:
+            yield calibration_card()
+
     def _words(self, frame: Bytes, shot: Shot, n: int) -> None:
         """The title over the first shot, and what the script lays over the picture."""
         if shot.title and n < TITLE_FRAMES:
@@ -148,7 +155,7 @@ class Stage:
             share = min(1.0, max(0.0, (n - shot.frames + 2 * FPS) / 10))
             lines = "\n".join(lettering.wrap(shot.caption, self.font, 56, 620))
             text = lettering.words(lines, self.font, 56, stroke=5, outline=(30, 20, 30))
-            _centred(frame, lettering.faded(text, share), 800)
+            _centred(frame, lettering.faded(text, share), 720)
 
 
 @dataclass
@@ -190,11 +197,19 @@ class _Actor:
             bob += 0.01 * opened
             arms = _gesture(t, phase, arms)
         pose = Pose(figures.feeling(mood), mouth, _blink(n, phase), tilt, bob, arms, legs)
+        sunk = (1 - math.cos(legs[0])) * -figures.HIP_Y * HEAD  # a stride brings the hips nearer to the ground
         where = camera.sees(x, places.FLOOR_Y)
         if self.shot.framing == "wide":
             lay_over(frame, _shadow(), np.array([[1, 0, where[0] - 90], [0, 1, where[1] - 22]], np.float64))
-        self.figure.head_px = HEAD * camera.zoom
-        self.figure.draw(frame, where, facing, pose)
+        self.figure.draw(frame, (where[0], where[1] + sunk * camera.zoom), facing, pose, camera.zoom * HEAD)
+
+
+def calibration_card() -> Bytes:
+    """The picture every gate must stop, as docs/classifiers.md defines it: a 16 x 16 board of the bits of a digest."""
+    bits = np.unpackbits(np.frombuffer(hashlib.sha256(b"dramagate calibration card 1").digest(), np.uint8))
+    board = np.where(bits.reshape(16, 16), 224, 32).astype(np.uint8)
+    large = cv2.resize(board, (WIDTH, HEIGHT), interpolation=cv2.INTER_NEAREST)
+    return np.repeat(large[:, :, None], 3, axis=2)
 
 
 Arms = tuple[float, float, float, float]
@@ -337,14 +352,14 @@ def _telephone() -> Bytes:
     return c.picture()
 
 
-def _bubble(text: str, font: Path, *, mine: bool) -> Bytes:
+def _bubble(text: str, font: Path) -> Bytes:
     """A message in a speech bubble."""
     lines = lettering.wrap(text, font, 44, 380)
     ink = lettering.words("\n".join(lines), font, 44, colour=(24, 26, 30), spacing=1.36)
     height, width = ink.shape[0] + 36, ink.shape[1] + 48
     c = Canvas(width + 8, height + 8, 1)
     c.fill(box(4, 6, width, height, 24), (0, 0, 0), alpha=0.14, soft=2)
-    c.fill(box(2, 2, width, height, 24), (158, 234, 140) if mine else (255, 255, 255))
+    c.fill(box(2, 2, width, height, 24), (255, 255, 255))
     sprite = c.picture()
     over = np.zeros_like(sprite)
     over[20 : 20 + ink.shape[0], 26 : 26 + ink.shape[1]] = ink

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from generation import speech
-from generation.script import Action, Caption, Clip, Line, Picture, Scene, Script, Transition
+from generation.script import Action, Caption, Card, Clip, Line, Picture, Scene, Script, Transition
 
 FPS = 24
 WIDTH, HEIGHT = 720, 1280
@@ -57,7 +57,7 @@ class Shot:
     number: int
     scene: int
     framing: str
-    """wide | two | close | clip | picture | messages."""
+    """wide | two | close | clip | picture | messages | card."""
     start_frame: int
     frames: int
     heading: str
@@ -136,13 +136,14 @@ def plan(script: Script) -> Board:
 
 def _film(number: int, scene: Scene, script: Script) -> list[Shot]:
     names = _present(scene, [name for name, _ in script.cast])
-    places = _places(names)
     weather = "rain" if WET.search(scene.heading) else "snow" if SNOWY.search(scene.heading) else ""
     blank = Shot(0, number, "wide", 0, 0, scene.heading, scene.place, scene.inside, scene.time, weather, "hold")
     shots: list[Shot] = []
     captions: list[str] = []
     fade_in, lines = False, 0
-    for beat in scene.beats:
+    entrances = _entrances(scene, names)
+    for n, beat in enumerate(scene.beats):
+        here = _places([who for who in names if n >= entrances.get(who, 0)])
         match beat:
             case Transition(text):
                 if shots and ("OUT" in text or "BLACK" in text):
@@ -156,7 +157,7 @@ def _film(number: int, scene: Scene, script: Script) -> list[Shot]:
                     captions.append(text)
                 continue
             case Action(text):
-                shot = _action(blank, text, places, names, first=not shots)
+                shot = _action(blank, text, here, names, first=not shots)
             case Line():
                 if beat.together and shots and shots[-1].speeches:
                     shots[-1] = _join(shots[-1], beat, together=True)
@@ -165,7 +166,7 @@ def _film(number: int, scene: Scene, script: Script) -> list[Shot]:
                     shots[-1] = _join(shots[-1], beat, together=False)
                     lines += 1
                     continue
-                shot = _said(blank, beat, places, lines, first=not shots)
+                shot = _said(blank, beat, here, lines, first=not shots)
                 lines += 1
             case Clip(path, start, end):
                 frames = max(1, (end - start) * FPS // 1_000_000)
@@ -174,6 +175,8 @@ def _film(number: int, scene: Scene, script: Script) -> list[Shot]:
                 shot = replace(
                     blank, framing="picture", file=str(path), surface=on, frames=_frames(length), move="push"
                 )
+            case Card():
+                shot = replace(blank, framing="card", frames=2 * FPS)
             case _:
                 texts = beat.texts
                 read_us = 900_000 + sum(700_000 + 90_000 * len(t) for t in texts)
@@ -202,6 +205,20 @@ def _present(scene: Scene, names: list[str]) -> list[str]:
     return list(seen)[:3]
 
 
+def _entrances(scene: Scene, names: list[str]) -> dict[str, int]:
+    """The beat at which somebody walks into a scene that has begun without them."""
+    found: dict[str, int] = {}
+    spoken: set[str] = set()
+    for n, beat in enumerate(scene.beats):
+        if isinstance(beat, Line):
+            spoken.add(beat.who)
+        if isinstance(beat, Action) and n and WALKS.search(beat.text):
+            walker = min((who for who in names if who in beat.text), key=beat.text.index, default="")
+            if walker and walker not in spoken:
+                found.setdefault(walker, n)
+    return found
+
+
 def _places(names: list[str]) -> dict[str, Placing]:
     match names:
         case [one]:
@@ -219,7 +236,7 @@ def _places(names: list[str]) -> dict[str, Placing]:
 
 
 def _action(blank: Shot, text: str, places: dict[str, Placing], names: list[str], *, first: bool) -> Shot:
-    named = [n for n in names if n in text]
+    named = sorted((n for n in names if n in text), key=text.index)
     frames = _frames(min(3_800_000, max(2_100_000, 130_000 * len(text.encode()) // 3)))
     walker = named[0] if named and WALKS.search(text) else ""
     cast = tuple(replace(p, enters=p.who == walker) for p in places.values())
