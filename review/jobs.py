@@ -170,6 +170,12 @@ def postpone(db: Connection, job: Job, error: str) -> None:
     )
 
 
+def held(db: Connection, worker: str) -> int:
+    """How many jobs `worker` holds."""
+    row = db.execute("select count(*) as n from job where state = 'leased' and worker = %s", (worker,)).fetchone()
+    return 0 if row is None else int(row["n"])
+
+
 def depth(db: Connection) -> dict[str, int]:
     """How many jobs are in which state."""
     return {row["state"]: row["n"] for row in db.execute("select state, count(*) as n from job group by state")}

@@ -1,9 +1,10 @@
 """How jobs reach the pool of a Celery worker, and how it stays certain that each is done once.
 
-With the broker memory:// nothing but this process and PostgreSQL is needed: a pump inside the worker claims
-jobs from the job table and hands their ids to the pool. With RabbitMQ or Redis the same tasks run,
-fed from elsewhere. Models and connections are opened in the pool's children, never before the fork:
-torch used in a parent hangs its children, and a connection shared by two processes serves neither.
+A pump inside the worker claims jobs from the job table and publishes their ids. With the broker memory:// they
+go to this worker's own pool, and nothing but PostgreSQL is needed; workers on several machines share the
+table. With RabbitMQ or Redis whichever worker is free takes them. Models and connections are opened in the
+pool's children, never before the fork: torch used in a parent hangs its children, and a connection shared
+by two processes serves neither.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import os
 import socket
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
 import structlog
 from celery import Celery, bootsteps, signals
+from celery.exceptions import SecurityWarning
 from celery.worker import state as worker_state
 
 from review import jobs
@@ -30,6 +33,7 @@ from review.settings import Settings, load
 
 Handlers = Callable[[Settings, Database], Mapping[str, Handler]]
 RUN_JOB = "dramagate.run_job"
+QUEUE = "cpu"
 POLL_S = 0.01
 """How often the pump looks whether the pool has room while work is under way."""
 RECLAIM_EVERY_S = 1.0
@@ -127,14 +131,16 @@ class Pump(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _feed(self, db: Connection, run_job: Any, room: int, settings: Settings) -> None:
         mine, reclaimed_at = worker_name(), 0.0
+        embedded = settings.broker.startswith("memory")
         while not self._over.is_set():
             if time.monotonic() - reclaimed_at > RECLAIM_EVERY_S:
                 jobs.reclaim(db)
                 reclaimed_at = time.monotonic()
-            busy = len(_IN_FLIGHT) + len(worker_state.reserved_requests)
+            busy = len(_IN_FLIGHT) + len(worker_state.reserved_requests) if embedded else jobs.held(db, mine)
             claimed = jobs.claim(db, mine, room - busy, settings.lease_s) if busy < room else []
             for job_id, token in claimed:
-                _IN_FLIGHT.add(token)
+                if embedded:
+                    _IN_FLIGHT.add(token)
                 run_job.apply_async((job_id, token), task_id=token)
             if busy or claimed:
                 self._over.wait(POLL_S)
@@ -151,10 +157,13 @@ def build(handlers: Handlers) -> Celery:
     """A Celery app that does the jobs `handlers` knows, with everything else as the service needs it."""
     settings = load()
     configure()
-    app = Celery("dramagate", broker=settings.broker)
     embedded = settings.broker.startswith("memory")
+    app = Celery("dramagate", broker="memory://localhost/" if embedded else settings.broker)
+    if embedded:  # its warning about root is about strangers who reach the broker; nobody reaches this one
+        warnings.filterwarnings("ignore", category=SecurityWarning)
     app.conf.update(
         task_ignore_result=True,
+        task_default_queue=QUEUE,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_time_limit=settings.job_limit_s,
@@ -172,8 +181,7 @@ def build(handlers: Handlers) -> Celery:
         return child.run(job_id, token)
 
     app.task(run_job, name=RUN_JOB, shared=False)
-    if embedded:
-        app.steps["consumer"].add(Pump)
+    app.steps["consumer"].add(Pump)
     return app
 
 

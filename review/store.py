@@ -126,6 +126,12 @@ def forget_upload(db: Connection, upload_id: str) -> None:
     db.execute("delete from upload where id = %s", (upload_id,))
 
 
+def drop_expired_uploads(db: Connection) -> list[str]:
+    """Forget unfinished uploads whose time is up; their ids."""
+    rows = db.execute("delete from upload where sha256 is null and expires_at < now() returning id")
+    return [row["id"] for row in rows]
+
+
 def uploaded(db: Connection, *, sha256: str | None = None, upload_id: str | None = None) -> Json | None:
     """A finished upload of this tenant by content or by id. Another tenant's bytes are not this one's to use."""
     return db.execute(

@@ -200,12 +200,20 @@ end $$;
 create trigger audit_is_append_only before update or delete or truncate on audit
   for each statement execute function audit_is_append_only();
 
+-- Counts only, across tenants, for operators.
+create function workload() returns table (what text, state text, n bigint)
+language sql stable security definer set search_path = dramagate, pg_temp as $$
+  select 'job', j.state, count(*) from job j group by j.state
+  union all select 'submission', s.state, count(*) from submission s group by s.state
+$$;
+
+grant execute on function workload() to dramagate_api, dramagate_worker;
 grant select on tenant, submission_move to dramagate_api, dramagate_worker;
 grant execute on function credential_tenant(bytea, text) to dramagate_api, dramagate_worker;
 grant select, insert, update on upload, submission, job, idempotency, audit_head to dramagate_api, dramagate_worker;
 grant select, insert on step, event, audit to dramagate_api, dramagate_worker;
 grant delete on upload, idempotency to dramagate_api, dramagate_worker;
-grant insert, update on credential to dramagate_api;
+grant select, insert, update on credential to dramagate_api;
 
 do $$
 declare named text;
