@@ -17,6 +17,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import c2pa
 import pytest
@@ -126,6 +127,7 @@ def test_a_laundered_picture_is_tainted_and_says_which_part(corpus: Path) -> Non
     [
         ("evil_signed.mp4", "samplesOutsideHash"),
         ("evil_swapped.mp4", "samplesOutsideHash"),
+        ("evil_signed.mp4", "hashExclusions"),
         ("two_parents.mp4", "multipleParents"),
         ("update_redaction_not_applied.mp4", "assertion.notRedacted"),
     ],
@@ -243,15 +245,34 @@ def test_two_parents_are_refused_and_one_is_let_through(
 ) -> None:
     data = (samples / "a.png").read_bytes()
     opened = [{"action": "c2pa.opened", "parameters": {"ingredientIds": ["p0"]}}]
+    out = tmp_path / "out.png"
     for count, seal in ((1, Seal.TRUSTED), (2, Seal.INVALID)):
         parents = tuple(
             ({"title": f"{n}", "relationship": "parentOf", "label": f"p{n}"}, "image/png", data) for n in range(count)
         )
-        out = tmp_path / "out.png"
         library_seal(samples / "a.png", out, keys, trust, "image/png", actions=opened, ingredients=parents)
         report = check(out, trust)
         assert report.seal is seal
         assert ("multipleParents" in codes(report)) is (count == 2)
+    grandchild = check(sealed_by_library_with_parent(out, tmp_path / "grandchild.png", keys, trust), trust)
+    assert (grandchild.seal, codes(grandchild)) == (Seal.TAINTED, ["ingredient.multipleParents"])
+
+
+def test_a_film_hashed_piece_by_piece_is_let_through(
+    samples: Path, tmp_path: Path, keys: Keys, trust: Trust, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Merkle tree also leaves mdat out of the one hash, and covers it with others."""
+    plain = c2pa.Context.from_dict
+
+    def pieces(settings: dict[str, Any]) -> c2pa.Context:
+        return plain({**settings, "core": {**settings["core"], "merkle_tree_chunk_size_in_kb": 1}})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(c2pa.Context, "from_dict", pieces)
+        assert library_seal(samples / "a.mp4", tmp_path / "o.mp4", keys, trust, "video/mp4") == "Trusted"
+    with c2pa.Reader("video/mp4", BytesIO((tmp_path / "o.mp4").read_bytes()), context=context(trust)) as reader:
+        assert '"merkle"' in reader.detailed_json()
+    assert check(tmp_path / "o.mp4", trust).seal is Seal.TRUSTED
 
 
 def test_a_root_for_time_stamps_does_not_vouch_for_a_signer(
