@@ -73,7 +73,7 @@ _IN_MP4 = {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "m
     *("aac", "mp3", "mp2", "ac3", "eac3", "opus", "flac", "alac", "vorbis", "pcm_s16le", "pcm_s16be", "pcm_s24le"),
     "mov_text",
 }
-_TEXT_SUBTITLES = {"subrip", "text", "webvtt", "ass", "ssa"}
+_TEXT_SUBTITLES = {"subrip", "srt", "text", "webvtt", "ass", "ssa"}
 _BRAND_KEYS = {"major_brand", "minor_version", "compatible_brands"}
 
 
@@ -308,9 +308,10 @@ class _FilmDecoding(Decoding):
         if last is None:
             raise Unusable(f"{self._path.name} holds no frame that can be decoded: export it again")
         last.until_us = max(clock.end_us(), last.at_us + 1)
-        self._must_be_whole(stream, last.until_us)
+        lead_us = clock.first_us if stream.start_time is None else 0  # where lengths are counted from time zero
+        self._must_be_whole(stream, lead_us + last.until_us)
         self.frames_total = index
-        self.duration_us = max(last.until_us, info.duration_us)
+        self.duration_us = max(last.until_us, info.duration_us - lead_us)
         yield last
 
     def _pictures(self, stream: Any) -> Iterator[Any]:
@@ -392,6 +393,11 @@ class _Clock:
         self.ceil_us = -int(-at * self._micros // 1)
         self._not_absurd(at_us)
         return at_us
+
+    @property
+    def first_us(self) -> int:
+        """When the first frame is shown by the container's own count."""
+        return int((self._first or 0) * self._micros // 1)
 
     def end_us(self) -> int:
         """When the last frame ends, rounded up."""
@@ -668,7 +674,10 @@ def _container_name(container: Any, stream: Any, audio: Any) -> str:
 def _duration_us(path: Path, container: Any, stream: Any) -> int:
     """The container's declared length, else the stream's; 0 where neither says."""
     start = stream.start_time * stream.time_base * 1_000_000 if stream.start_time else 0
-    lead = max(0, int(start) - max(0, container.start_time or 0))
+    counted_from = (
+        0 if str(container.format.name).startswith(("matroska", "flv")) else max(0, container.start_time or 0)
+    )
+    lead = max(0, int(start) - counted_from)
     declared = container.duration
     if declared is None and stream.duration:
         declared = int(stream.duration * stream.time_base * 1_000_000)
