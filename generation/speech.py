@@ -46,7 +46,7 @@ def syllables(text: str) -> tuple[Syllable, ...]:
             case "stop":
                 now += STOP_US
             case "word":
-                for part in re.findall(r"[^aeiouy]*[aeiouy]+|[^aeiouy]+$", unit[0].lower()) or [unit[0]]:
+                for part in re.findall(r"[^aeiouy]*[aeiouy]+(?:[^aeiouy]+$)?", unit[0].lower()) or [unit[0]]:
                     found.append(_sound(part, now))
                     now += found[-1].length_us
             case _:
