@@ -222,8 +222,8 @@ def provenance_findings(facts: Facts) -> tuple[Finding, ...]:
     aigc = report.aigc
     signed = report.ai_disclosure is AiDisclosure.SIGNED
     papers = facts.papers or {}
-    denied = papers.get("declarations", {}).get("ai_generated") is False
-    denied = denied or papers.get("production", {}).get("ai_extent") == "none"
+    denied = (papers.get("declarations") or {}).get("ai_generated") is False
+    denied = denied or (papers.get("production") or {}).get("ai_extent") == "none"
     said = {
         "seal.absent": report.seal is Seal.ABSENT,
         "seal.invalid": report.seal is Seal.INVALID,
@@ -235,7 +235,7 @@ def provenance_findings(facts: Facts) -> tuple[Finding, ...]:
         "label.ai_metadata": aigc is not None and aigc.conforming and aigc.copies == 1,
         "tool.signed": signed,
         "tool.metadata": bool(report.generators),
-        "tool.declared": bool(papers.get("production", {}).get("tools")),
+        "tool.declared": bool((papers.get("production") or {}).get("tools")),
     }
     whole = TimeRange(0, max(1, facts.duration_us))
     return tuple(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from policies.decide import decide
-from policies.facts import Facts
-from policies.rule import Rulebook
+from policies.facts import Facts, language
+from policies.rule import Rulebook, Span
 from policies.rulebook import facts_of_case, find, read
 from policies.verdict import Outcome, Verdict, territories_json, verdict_json
 from provenance.report import Seal
@@ -283,3 +284,67 @@ def test_the_contracts_verdict() -> None:
         }
     ]
     assert document["reasons"][0]["source"]["cite"] == "GB 45438-2025 5.2; 标识办法 4(3)"
+
+
+def test_an_unmeasured_label_does_not_lengthen_a_measured_one() -> None:
+    short = {**LABEL, "end_us": 1_000_000}
+    more = {**LABEL, "start_us": 1_000_000, "end_us": 9_000_000, "measured": {}}
+    labeling = find("cn-labeling")
+    assert decide([labeling], facts_of_case({"findings": [short, more]})).outcome is Outcome.SEGMENT
+    assert decide([labeling], facts_of_case({"findings": [short, {**more, **short, "end_us": 9_000_000}]})).outcome is (
+        Outcome.APPROVE
+    )
+
+
+def test_joined_observations_wear_the_lowest_score() -> None:
+    labeling = find("cn-labeling")
+    rule = next(r for r in labeling.rules if r.id == "cn-labeling.start")
+    strict = replace(rule, when=language().compile("!matched.exists(f, f.score > 0.9)"))
+    book_of_one = replace(labeling, rules=(strict,))
+    halves = [{**LABEL, "end_us": 1_500_000}, {**LABEL, "start_us": 1_500_000, "end_us": 3_000_000, "score": 0.85}]
+    assert decide([book_of_one], facts_of_case({"findings": halves})).outcome is Outcome.SEGMENT
+    assert decide([book_of_one], facts_of_case({"findings": [LABEL]})).outcome is Outcome.APPROVE
+
+
+def test_the_house_wants_cover_in_every_place_and_a_territory_in_its_own() -> None:
+    found = {"category": "likeness.face", "score": 0.9, "start_us": 0, "end_us": 9, "subject": "person:a"}
+
+    def held(**places: str) -> list[str]:
+        answers = [
+            {"about": "person:a", "attribute": "face", "territory": place, "covered": covered}
+            for place, covered in places.items()
+        ]
+        work = facts_of_case({"findings": [found], "answers": answers})
+        verdict = decide([find("house-default"), find("cn-nrta")], work)
+        return [r.rule for r in verdict.reasons if "likeness" in r.rule]
+
+    assert held(CN="yes", US="yes") == []
+    assert held(CN="yes", US="no") == ["house.likeness"]
+    assert held(CN="no", US="yes") == ["cn-person.likeness", "house.likeness"]
+    assert held(CN="unknown") == ["cn-person.likeness", "house.likeness"]
+    assert held() == ["cn-person.likeness", "house.likeness"]
+
+
+def test_what_was_not_seen_in_frames_owes_none_and_one_frame_more_does_not_silence_it() -> None:
+    strict = book_with_frames()
+    said = {"category": "violence.fight", "score": 0.9, "start_us": 0, "end_us": 2_000_000, "frames": 0}
+    seen = {**said, "end_us": 40_000, "frames": 1}
+    assert decide([strict], facts_of_case({"findings": [said]})).outcome is Outcome.HOLD
+    assert decide([strict], facts_of_case({"findings": [said, seen]})).outcome is Outcome.HOLD
+    assert decide([strict], facts_of_case({"findings": [{**said, "frames": 3}]})).outcome is Outcome.APPROVE
+
+
+def test_a_step_that_would_not_help_is_not_named() -> None:
+    tainted = {"category": "likeness.tainted_artist", "score": 0.9, "start_us": 0, "end_us": 1_000_000}
+    answer = {"about": "person:a", "attribute": "face", "territory": "CN", "covered": "yes"}
+    work = facts_of_case({"findings": [{**tainted, "subject": "person:a"}], "answers": [answer]})
+    nrta = find("cn-nrta")
+    one = replace(nrta, rules=tuple(r for r in nrta.rules if r.id == "cn-nrta.tainted-artist"))
+    assert [s.what.en for s in decide([one], work).path_to_approval] == ["remove or replace 0.00-1.00 s"]
+
+
+def test_the_last_instant_is_not_in_force() -> None:
+    start, until = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    span = Span(start, until)
+    moment = timedelta(microseconds=1)
+    assert [span.holds(at) for at in (start - moment, start, until - moment, until)] == [False, True, True, False]
