@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -126,7 +127,7 @@ class _Pass:
     @property
     def shots(self) -> Iterator[TimeRange]:
         """From each shot's first frame to the next one's, the last to the end of the last frame."""
-        for start_us, end_us in zip(self._starts, [*self._starts[1:], self._end_us], strict=True):
+        for start_us, end_us in pairwise([*self._starts, self._end_us]):
             yield TimeRange(start_us, end_us)
 
     def _show(self, *, starts: bool) -> None:
