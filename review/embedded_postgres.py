@@ -343,7 +343,8 @@ def _unprivileged_user() -> tuple[int, int]:
 
 def _reachable(package: Path, user: tuple[int, int]) -> Path:
     """The package where `user` can execute it: in place, or a copy that only root can write to."""
-    if all(_may_enter(folder, user) for folder in (package / "x").resolve().parents):
+    package = package.resolve()  # a link may lie where it cannot be followed
+    if all(_may_enter(folder, user) for folder in (package, *package.parents)):
         return package
     name = f"postgresql-{MAJOR}-{_fingerprint(package)}"
     for shared in SHARED_BINARIES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -32,7 +33,7 @@ from review.start_as import start
 TENANT = "local"
 """Whom a gateway started on one machine works for."""
 STOP_S = 3.0
-"""How long requests and the worker are given to end by themselves."""
+"""How long requests under way are given to end."""
 STALE_S = 24 * 3600.0
 """Half-made files older than this belong to nobody."""
 
@@ -102,6 +103,7 @@ def running_gateway(
         door = stack.enter_context(_listen(host, port))
         _make_home(settings)
         dsn = stack.enter_context(_database(settings))
+        _sweep(settings, all_of_it=settings.database_url is None)  # with our own database, nobody else works here
         migrate(dsn)
         api_key = _own_key(settings, dsn)
         log_to = settings.home / "worker.log" if worker_log is True else worker_log or None
@@ -134,7 +136,7 @@ class WorkerSupervisor:
         self._over.set()
         process = self._process
         if process is not None:
-            _end_worker(process)
+            _kill_group(process)
         self._thread.join()
 
     def _keep_running(self) -> None:
@@ -150,7 +152,7 @@ class WorkerSupervisor:
                     output=output,
                 )
                 if self._over.is_set():  # __exit__ may have looked before there was a process to end
-                    _end_worker(process)
+                    _kill_group(process)
                 status = process.wait()
             _kill_group(process)
             interrupted = self._over.is_set()
@@ -186,17 +188,8 @@ def _worker_environment(settings: Settings, dsn: str) -> dict[str, str]:
     }
 
 
-def _end_worker(process: subprocess.Popen[bytes]) -> None:
-    """Ask, then insist: a review takes minutes, and its finished steps are kept."""
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGQUIT)
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        _kill_group(process)
-
-
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the worker and its pool at once: finished steps are kept, and the job is done again."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -227,17 +220,21 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _make_home(settings: Settings) -> None:
-    """Home and its folders, closed to others where we are the one who makes them; what nobody finished is removed."""
+    """Home and its folders, closed to others where we are the one who makes them."""
     try:
         settings.home.parent.mkdir(parents=True, exist_ok=True)
         for folder in (settings.home, settings.work, settings.blobs):
             folder.mkdir(exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigError(f"DRAMAGATE_HOME: {settings.home} cannot be used: {error.strerror}") from error
-    for left in (*settings.blobs.glob("incoming/*"), *settings.blobs.glob("parts/*")):
+
+
+def _sweep(settings: Settings, *, all_of_it: bool) -> None:
+    """Remove what killed predecessors left half made. Resumable uploads are not: they are continued."""
+    for left in (*settings.work.glob("*"), *settings.blobs.glob("incoming/*")):
         with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > STALE_S:
-                left.unlink()
+            if all_of_it or time.time() - left.stat().st_mtime > STALE_S:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ RANGES = re.compile(r"bytes=\s*(\d*-\d*(?:\s*,\s*\d*-\d*){0,15})\s*")
 
 
 def _ranges(header: str) -> list[tuple[str, str]]:
-    """First and last byte of each range as written; none where it is no range, which is then ignored (RFC 9110, 14.2)."""
+    """First and last byte of each range as written; none where it is no range (RFC 9110, 14.2)."""
     found = RANGES.fullmatch(header)
     if found is None:
         return []

@@ -278,6 +278,7 @@ def _record(service: Service, tenant: str, sha256: str, size: int, file_name: st
 
 def _begin(service: Service, tenant: str, size: int, file_name: str, expected: str | None) -> Json:
     _part(service, "x").parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    drop_expired(service, tenant)
     with service.database.as_tenant(tenant) as db:
         return store.begin_upload(
             db, tenant, size_bytes=size, file_name=file_name, expected=expected, expires_at=datetime.now(UTC) + KEPT
