@@ -210,12 +210,17 @@ def licence(
     rights records); it grants the use; its chain of grantors is unbroken and every link but the last may sublicense;
     territory and media are named; its term holds the day; it was not revoked; and no restriction speaks against AI.
 
+    A work of the operator's own catalogue makes no claim (work.schema.json) and is always covered.
+
     `listed` or `media` None is unknown: the answer can then be UNKNOWN or NO, never YES.
     """
     known = registry.works.get(work)
     if known is None:
         gone = _Maybe("登记库中没有此作品", f"{work} is not in the registry as it is now")
         return _answer(work, use, territory, [(gone, "")], gone)
+    if known.record.get("own_catalogue") is True:
+        zh, en = "运营方自有作品，不主张权利", "it is the operator's own and makes no claim"
+        return Answer(work, use, territory, Covered.YES, work, zh, en)
     judged = []
     for record in registry.licences:
         match = _names(record, known, registry)

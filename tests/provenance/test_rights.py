@@ -279,6 +279,14 @@ def test_the_public_domain_ends_at_borders_and_editions() -> None:
     assert licensed(changed(free, "public_domain.edition_is_pd", False)).covered is Covered.UNKNOWN
 
 
+@pytest.mark.parametrize(("own", "covered"), [(True, "yes"), (False, "no")])
+def test_the_operators_own_catalogue_makes_no_claim(own: bool, covered: str) -> None:
+    known = work()
+    mine = Work(known.id, known.kind, known.title, (), {**known.record, "own_catalogue": own})
+    answer = licence(registered(works=(mine,)), "work:a", "reproduce", listed=None, territory="CN", media=None, on=ON)
+    assert answer.covered.value == covered
+
+
 def test_a_work_that_left_the_registry_is_unknown() -> None:
     answer = licence(Registry(), "work:a", "reproduce", listed=(), territory="CN", media=(), on=ON)
     assert answer.covered is Covered.UNKNOWN
