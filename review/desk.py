@@ -18,6 +18,7 @@ from policies.rulebook import select
 from policies.verdict import Do, Verdict
 from provenance import registry, rights
 from provenance.asset import AssetKind
+from provenance.failure import Refused, Unavailable
 from provenance.keys import Trust
 from provenance.report import AiDisclosure, Problem, ProvenanceReport, Seal
 from provenance.rights import Answer
@@ -27,6 +28,10 @@ from review.sandbox import Limits
 from review.submission import Submission, SubmissionError
 
 Json = dict[str, Any]
+
+
+_FAILED = (sandbox.Stopped, Refused, Unavailable)
+"""Ways in which making the version to release can fail: each is a reason to hold, none a reason to crash."""
 
 
 class Blobs(Protocol):
@@ -77,7 +82,7 @@ class LocalDesk:
                     },
                     self.limits,
                 )
-            except sandbox.Refused as refused:
+            except Refused as refused:
                 raise SubmissionError(str(refused)) from refused
             except sandbox.Stopped as stopped:
                 raise SubmissionError(f"{submission.file_name} cannot be read: {stopped}. Export it again") from stopped
@@ -114,7 +119,7 @@ class LocalDesk:
             return Screening.from_json(
                 sandbox.call("review.examine:screen_file", arguments, self.limits, self.progress)
             )
-        except (sandbox.Stopped, sandbox.Refused) as stopped:
+        except (sandbox.Stopped, Refused) as stopped:
             remedy = "submit the file exported anew, or let a reviewer look at it"
             gaps = tuple(Gap(name, str(stopped), remedy) for name in installed())
             return Screening(duration_us=1, gaps=gaps)
@@ -148,17 +153,14 @@ class LocalDesk:
         """See `pipeline.Desk.render`."""
         edits = [e.to_json() for e in verdict.edits]
         with self._folder() as folder:
-            source = self._normalised(taken, folder)
-            made = folder / f"rendered{_rendered_suffix(taken)}"
+            made = self._normalised(taken, folder)
             if any(e.do is not Do.REWRITE_METADATA for e in verdict.edits):
                 font = None if self.font is None else str(self.font)
-                arguments = {"path": str(source), "made": str(made), "edits": edits, "font": font}
+                arguments = {"path": str(made), "made": str(folder / "rendered"), "edits": edits, "font": font}
                 try:
-                    sandbox.call("review.examine:render_file", arguments, self.limits)
-                except (sandbox.Stopped, sandbox.Refused) as failed:
+                    made = Path(sandbox.call("review.examine:render_file", arguments, self.limits)["made"])
+                except _FAILED as failed:
                     return {"failed": _said(failed, folder)}
-            else:
-                source.replace(made)
             return self._sealed(made, taken, verdict, submission, folder)
 
     def seal(self, taken: Json, verdict: Verdict, submission: Submission) -> Json:
@@ -204,7 +206,7 @@ class LocalDesk:
                 },
                 self.limits,
             )
-        except (sandbox.Stopped, sandbox.Refused) as failed:
+        except _FAILED as failed:
             return {"failed": _said(failed, folder)}
         kept = None if done["sidecar"] is None else self.blobs.put(Path(done["sidecar"]))
         return {"blob": self.blobs.put(out), "suffix": out.suffix, "sidecar": kept}
@@ -231,16 +233,6 @@ def _sidecar(submission: Submission) -> Path | None:
     """The manifest beside the submitted file, where its format cannot hold one."""
     beside = submission.asset.path.with_name(submission.asset.path.name + ".c2pa")
     return beside if beside.is_file() else None
-
-
-def _rendered_suffix(taken: Json) -> str:
-    """What a rendered version is: MP4 or MOV for films, M4A for sound, the same for stills."""
-    media, suffix = taken["media"], taken["suffix"]
-    if media["still"]:
-        return str(suffix) if suffix in (".png", ".jpg", ".jpeg", ".webp") else ".png"
-    if media["width"] == 0:
-        return str(suffix) if suffix in (".m4a", ".mp4") else ".m4a"
-    return str(suffix) if suffix in (".mp4", ".m4v", ".mov") else ".mp4"
 
 
 def _unreadable(why: str) -> ProvenanceReport:

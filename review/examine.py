@@ -128,12 +128,19 @@ def screen_file(
 
 
 def render_file(path: str, made: str, edits: list[dict[str, Any]], font: str | None) -> dict[str, Any]:
-    """Write the file at `path` with `edits` applied as `made`, whose suffix is `suffix_for`'s."""
+    """Write the file at `path` with `edits` applied; where it lies: `made`, with the suffix that its content takes."""
     from policies.verdict import Edit
-    from review.render import render
+    from review.render import render, suffix_for
 
-    done = render(Path(path), Path(made), [Edit.from_json(e) for e in edits], font=None if font is None else Path(font))
-    return {"duration_us": done.duration_us, "frames_copied": done.frames_copied, "frames_encoded": done.frames_encoded}
+    source = Path(path)
+    target = Path(made).with_suffix(suffix_for(source))
+    done = render(source, target, [Edit.from_json(e) for e in edits], font=None if font is None else Path(font))
+    return {
+        "made": str(target),
+        "duration_us": done.duration_us,
+        "frames_copied": done.frames_copied,
+        "frames_encoded": done.frames_encoded,
+    }
 
 
 def seal_file(

@@ -94,11 +94,11 @@ def sign(
     for path in (file, *(parent or ())):
         readable(path)
     keys = development(load().home)
-    first, *others = [*(parent or ()), None]
-    ingredients = [] if first is None else [Ingredient(first, "parentOf", "parent", title=first.name)]
+    made_from = list(parent or ())
+    ingredients = [Ingredient(path, "parentOf", "parent", title=path.name) for path in made_from[:1]]
     ingredients += [
         Ingredient(path, "componentOf", f"component-{number}", title=path.name)
-        for number, path in enumerate((p for p in others if p is not None), 1)
+        for number, path in enumerate(made_from[1:], 1)
     ]
     actions = [Action.parse(text) for text in action or ()]
     if not actions and not ingredients:
@@ -185,7 +185,7 @@ def render(
         "font": str(font) if font else None,
     }
     try:
-        sandbox.call("review.examine:render_file", arguments, sandbox.Limits())
+        made = sandbox.call("review.examine:render_file", arguments, sandbox.Limits())["made"]
     except sandbox.Stopped as stopped:
         raise InputError(f"{file} cannot be rendered: {stopped}") from stopped
-    sys.stderr.write(f"rendered: {out}\n")
+    sys.stderr.write(f"rendered: {made}\n")
