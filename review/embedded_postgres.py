@@ -240,7 +240,13 @@ class EmbeddedPostgres:
         for _ in range(5):
             self._port = self._choose_port()
             with self._open_log() as output:
-                settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(self._port)}
+                settings = {
+                    "listen_addresses": "127.0.0.1",
+                    "unix_socket_directories": "",
+                    "port": str(self._port),
+                    "log_error_verbosity": "terse",  # the detail of an error is the row: papers, names
+                    "log_min_error_statement": "panic",
+                }
                 self._process = start(
                     [
                         str(binaries / "postgres"), "-D", self._as_seen(self._data, user),

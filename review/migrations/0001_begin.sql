@@ -82,7 +82,7 @@ create table submission (
   check (state <> 'in_queue' or outcome = 'hold'),
   check (state <> 'rejected' or outcome = 'reject'),
   check (state <> 'released' or (outcome in ('approve', 'segment') and released_sha256 is not null)),
-  check (released_sha256 is null or outcome in ('approve', 'segment')),
+  check (released_sha256 is null or (outcome is not null and outcome in ('approve', 'segment'))),
   check (state <> 'superseded' or superseded_by is not null)
 );
 create index submission_newest on submission (tenant, created_at desc, id desc);
