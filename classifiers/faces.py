@@ -464,8 +464,11 @@ CROP_ROOM = 0.9
 """Of the crop around a face's square, in sides of it: the tilted chip must fit inside."""
 WINDOW = 80
 """Side in pixels of the detector's one window. Source: mmod_human_face_detector.dat."""
-SMALLEST = 64
-"""Sides below this hold no place for the detector's window and its margin."""
+SMALLEST = 40
+"""Short side in pixels of the smallest size looked at: a face twice as wide as the picture would fill the window."""
+CLOSE_UP, ROOM_AT_EDGE = 140, 24
+"""Pictures at most this wide get so much grey around them. In them the window takes in most of the picture, and a face
+that fills a vertical frame is found in 48 of 48 frames; without, in 14. It costs a quarter more."""
 MEAN_FACE = np.array(
     [
         (0.8595674595992, 0.2134981538014),
@@ -531,11 +534,12 @@ class FaceModels:
         base, shrunk, found = _scaled(rgb, scale), 1.0, []
         picture = base
         while min(picture.shape[:2]) >= SMALLEST:
-            planes = np.ascontiguousarray(picture.transpose(2, 0, 1), np.float32)[None]
+            room = ROOM_AT_EDGE if min(picture.shape[:2]) <= CLOSE_UP else 0
+            planes = np.ascontiguousarray(_with_grey(picture, room).transpose(2, 0, 1), np.float32)[None]
             answer = self.detector.run(None, {"x": planes})[0][0, 0]
             across, down = picture.shape[1] / width, picture.shape[0] / height
             for row, column in zip(*np.nonzero(answer > 0), strict=True):
-                x, y = column * self.cell + self.offset, row * self.cell + self.offset
+                x, y = column * self.cell + self.offset - room, row * self.cell + self.offset - room
                 half = WINDOW / 2
                 found.append(
                     Detection(
@@ -595,8 +599,7 @@ class FaceModels:
     def _with_margin(self, rgb: Pixels) -> list[Detection]:
         height, width = rgb.shape[:2]
         room = round(GREY_MARGIN * max(height, width))
-        grey = [128] * 3
-        wide = np.asarray(cv2.copyMakeBorder(rgb, room, room, room, room, cv2.BORDER_CONSTANT, value=grey), np.uint8)
+        wide = _with_grey(rgb, room)
         return [
             Detection(f.x0 - room, f.y0 - room, f.x1 - room, f.y1 - room, f.score)
             for f in self.detect(wide, FILM_SIDE, FINE)
@@ -674,6 +677,12 @@ def _scaled(rgb: Pixels, scale: float) -> Pixels:
         return rgb
     size = max(1, round(rgb.shape[1] * scale)), max(1, round(rgb.shape[0] * scale))
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR), np.uint8)
+
+
+def _with_grey(rgb: Pixels, room: int) -> Pixels:
+    if not room:
+        return rgb
+    return np.asarray(cv2.copyMakeBorder(rgb, room, room, room, room, cv2.BORDER_CONSTANT, value=[128] * 3), np.uint8)
 
 
 def _turn(reference: Floats, shape: Floats) -> Floats:

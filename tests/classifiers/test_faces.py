@@ -225,6 +225,18 @@ def test_a_face_that_fills_the_photo_is_found(models: FaceModels, portrait: Pixe
 
 @pytest.mark.weights
 @pytest.mark.corpus
+def test_a_close_up_in_a_vertical_frame_is_found(models: FaceModels, portrait: Pixels) -> None:
+    found = models.faces(portrait)[0].found
+    middle, width = int(found.x0 + found.x1) // 2, found.width_px * 0.9
+    top, left = int(found.y0 - 0.3 * width), int(middle - width / 2)
+    frame = portrait[max(0, top) : top + int(width * 16 / 9), max(0, left) : left + int(width)]
+    frame = np.asarray(cv2.resize(frame, (720, 1280)), np.uint8)
+    (close,) = models.detect(frame, faces.FILM_SIDE, faces.COARSE)
+    assert close.width_px > 600
+
+
+@pytest.mark.weights
+@pytest.mark.corpus
 @pytest.mark.parametrize("degrees", [-20, 0, 20])
 def test_a_tilted_face_stays_the_same_person(
     models: FaceModels, portrait: Pixels, degrees: int, tmp_path: Path
