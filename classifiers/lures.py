@@ -99,6 +99,8 @@ def _numbers(text: str, taken: list[tuple[int, int]]) -> Iterator[Lure]:
     for start, end, digits, styles in _digit_runs(text):
         if not 7 <= len(digits) <= 13 or any(a < end and start < b for a, b in taken):
             continue
+        if text.count(".", start, end) == 1:  # a decimal fraction
+            continue
         if start and (text[start - 1] in "¥￥$€£№#第" or ("a" <= text[start - 1] <= "z")):
             continue
         if end < len(text) and "a" <= text[end] <= "z":

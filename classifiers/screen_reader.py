@@ -27,7 +27,7 @@ LOOK_US = 400_000
 CELL = 4.0
 """How far one cell of `luma64` must move, in levels of 255, to count as changed. Coding noise of a still
 picture stays below 1; the faintest readable text moves the cells under it by 8 or more."""
-SAME = 0.72
+SAME = 0.6
 """Correlation from which a box still holds the very line read there before: it is not read again."""
 PRESENT = 0.5
 """Correlation (of the middle piece) down to which a line is taken to be on screen between two looks. Measured on

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -131,10 +132,10 @@ class TextScreen:
 
     def _screen(self, text: Normalised, lang: str | None) -> Iterator[Hit]:
         plain = _without_markup(text.text)
-        allowed = self._allowed_spans(plain)
+        allowed = _Spans((start, start + len(word)) for start, word in self._allowed.find(plain))
         found: list[Hit] = []
         for start, end, word, cloaked in self._words(plain):
-            if any(a <= start and end <= b for a, b in allowed):
+            if allowed.hold(start, end):
                 continue
             for entry in self._entries[word]:
                 if not _in_context(entry, plain, start, end, lang):
@@ -143,11 +144,12 @@ class TextScreen:
                 score = round(entry.score * (DENIED if denied else 1.0), 6)
                 hidden = cloaked or not text.disguised.isdisjoint(range(start, end))
                 found.append(_hit(text, entry.category, score, start, end, entry.tier, word, hidden))
-        yield from _longest(found)
+        kept = list(_longest(found))
+        yield from kept
         for lure in lures.find(plain):
             hidden = not text.disguised.isdisjoint(range(lure.start, lure.end))
             yield _hit(text, lure.category, lure.score, lure.start, lure.end, lure.tier, f"pattern:{lure.name}", hidden)
-        for hit in found:
+        for hit in kept:
             if hit.cloaked and hit.tier != "context":
                 yield replace(hit, category=CLOAKED, score=round(0.8 * hit.score, 6), entry=hit.entry)
 
@@ -187,9 +189,6 @@ class TextScreen:
             for word in self._stretched.get(_squeezed(letters), ()):
                 if word != token and _stretches(letters, word):
                     yield match.start(), match.end(), word, True
-
-    def _allowed_spans(self, plain: str) -> list[tuple[int, int]]:
-        return [(start, start + len(word)) for start, word in self._allowed.find(plain)]
 
     def _denied(self, plain: str, start: int) -> bool:
         """Whether the words right before deny, forbid or quote what follows."""
@@ -305,6 +304,22 @@ class _Words:
         return next(self.find(text), None) is not None
 
 
+class _Spans:
+    """Some stretches of a text, in order of their starts."""
+
+    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
+        self._starts: list[int] = []
+        self._reach: list[int] = []
+        for start, end in spans:
+            self._starts.append(start)
+            self._reach.append(max(end, self._reach[-1] if self._reach else 0))
+
+    def hold(self, start: int, end: int) -> bool:
+        """Whether [start, end) lies within one of them."""
+        before = bisect_right(self._starts, start)
+        return before > 0 and self._reach[before - 1] >= end
+
+
 def _branches(node: dict[str, Any]) -> str:
     ways = [re.escape(char) + _branches(child) for char, child in node.items() if char]
     if not ways or "" in node:
@@ -395,15 +410,10 @@ def _stretches(letters: str, word: str) -> bool:
 
 def _longest(found: list[Hit]) -> Iterator[Hit]:
     """Without the hits that lie within a longer one of the same category."""
-    for hit in found:
-        if not any(
-            other is not hit
-            and other.category == hit.category
-            and other.start <= hit.start
-            and hit.end <= other.end
-            and (other.end - other.start > hit.end - hit.start)
-            for other in found
-        ):
+    reach: dict[str, int] = {}
+    for hit in sorted(found, key=lambda h: (h.start, -h.end)):
+        if hit.end > reach.get(hit.category, -1):
+            reach[hit.category] = hit.end
             yield hit
 
 
