@@ -202,7 +202,7 @@ def test_what_lasts_a_second_is_found() -> None:
 
 
 def test_what_flickers_is_let_through() -> None:
-    assert see_weapon(0.3) == []
+    assert see_weapon(0.5) == []
 
 
 def test_weights_that_are_not_there_are_never_random(tiny: dict[str, Path], tmp_path: Path) -> None:
