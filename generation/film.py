@@ -213,7 +213,9 @@ def _video(out: Any, quality: dict[str, str]) -> Any:
     coder = stream.codec_context
     coder.colorspace = coder.color_primaries = coder.color_trc = 1  # BT.709
     coder.color_range = 1  # 16..235
-    stream.options = {**quality, "x264-params": f"keyint={GROUP}:min-keyint=2:open-gop=0"}
+    # Without B-frames x264 gives the same bytes every time; with them its mbtree reads memory nobody wrote
+    # (found with MALLOC_PERTURB_, PyAV 18.1.0, 2026-11-20).
+    stream.options = {**quality, "x264-params": f"keyint={GROUP}:min-keyint=2:open-gop=0:bframes=0"}
     return stream
 
 
