@@ -85,12 +85,14 @@ def run(folder: Path, *, stay: bool) -> None:
         decisions = [_submit(gateway, one, folder) for one in EPISODES]
         _print_table(console, decisions)
         _check_cut(console, gateway, folder, decisions)
-        console.print(f"\nEverything lies in [bold]{folder}[/]. The console: [bold]{gateway.console_url}[/]")
+        console.print(f"\nEverything lies in [bold]{folder}[/].")
         if stay:
-            console.print("Serving until Ctrl-C.")
+            console.print(f"The console, until Ctrl-C: [bold]{gateway.console_url}[/]", soft_wrap=True)
             gateway.wait()
         else:
-            console.print("It ended with this command; [bold]dramagate serve[/] opens it again.")
+            console.print(
+                "The console with these submissions: run [bold]dramagate serve[/] and open http://127.0.0.1:8321"
+            )
     _insist(decisions)
 
 
@@ -199,13 +201,18 @@ def _print_table(console: Console, decisions: list[Decided]) -> None:
     for one in decisions:
         outcome = one.document["outcome"]
         reasons = [
-            f"{r['explanation']['zh']}\n{r['explanation']['en']}"
+            f"{_when(r['ranges'])}{r['explanation']['zh']}\n{r['explanation']['en']}"
             for r in one.document["verdict"]["reasons"]
             if r["outcome"] == outcome
         ]
         why = "\n".join(dict.fromkeys(reasons)) or "nothing stands against it / 未见问题"
         table.add_row(one.episode.script, Text(outcome, style=f"bold {colours[outcome]}"), why)
     console.print(table)
+
+
+def _when(ranges: list[list[int]]) -> str:
+    """The first stretch of time a reason is about, as seconds; empty where it is about the whole work."""
+    return f"{ranges[0][0] / 1e6:.1f}-{ranges[0][1] / 1e6:.1f} s: " if ranges else ""
 
 
 def _check_cut(console: Console, gateway: Gateway, folder: Path, decisions: list[Decided]) -> None:
