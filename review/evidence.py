@@ -15,13 +15,17 @@ import av
 from PIL import Image, ImageDraw, ImageOps
 
 from provenance.edit import opened, picture_stream
+from provenance.failure import Refused
 from provenance.media import MAX_STILL_PIXELS, probe
+from review import sandbox
 
 LONGEST_SIDE = 640
 """Pixels of a still's longer side: a face or a line of subtitles is recognisable, and fifty of them stay under 4 MB."""
 MOST_DECODED = 1500
 """Frames decoded for one still at most: a minute without a key frame at 25 fps."""
 _OUTLINE = (255, 64, 64)
+LIMITS = sandbox.Limits(wall_s=120.0, cpu_s=120)
+"""For all stills of one report: each takes well under a second; two minutes are for the worst file."""
 
 
 def stills(path: str, wanted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -36,6 +40,15 @@ def stills(path: str, wanted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"stills": [{"at_us": w["at_us"], "why": "the work has no picture"} for w in wanted]}
     made = _of_picture(file, wanted) if info.still else _of_film(file, wanted, info.rotation)
     return {"stills": made}
+
+
+def stills_apart(path: str, wanted: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What `stills` answers, from a child process: the file is a stranger's. Where it fails, every still says why."""
+    arguments = {"path": path, "wanted": [dict(w) for w in wanted]}
+    try:
+        return sandbox.call("review.evidence:stills", arguments, LIMITS)
+    except (Refused, sandbox.Stopped) as stopped:
+        return {"stills": [{"at_us": w["at_us"], "why": str(stopped)} for w in wanted]}
 
 
 def _of_picture(path: Path, wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -22,11 +22,11 @@ from urllib.parse import quote
 from policies.taxonomy import Polarity, taxonomy
 from provenance.edit import appearing
 from provenance.media import probe
-from review.evidence import stills
+from review.evidence import stills_apart
 
 Json = Mapping[str, Any]
 Look = Callable[[str, Sequence[Json]], dict[str, Any]]
-"""Shape of `evidence.stills`, so that a caller can have it run in a child process."""
+"""Shape of `evidence.stills` and of `evidence.stills_apart`, which runs it in a child process."""
 
 ASSETS = Path(__file__).with_name("report_assets")
 MOST_STILLS = 40
@@ -99,7 +99,9 @@ _SURFACES = {
 }
 
 
-def write_report(folder: Path, doc: Json, *, media: Path, rendered: Path | None = None, look: Look = stills) -> Path:
+def write_report(
+    folder: Path, doc: Json, *, media: Path, rendered: Path | None = None, look: Look = stills_apart
+) -> Path:
     """Write `doc` (a `check --json` document, design section 3) as a page into `folder`; where it lies.
 
     The page is report.html, or report-<digest>.html beside the report of another file. Evidence stills are

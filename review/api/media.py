@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,14 +12,12 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from starlette.types import Receive, Scope, Send
 
-from provenance.failure import Refused
-from review import sandbox
 from review.api.auth import Asking
 from review.api.problems import DOCUMENTED, Problem
 from review.api.service import Service, service_of
 from review.api.submissions import CREATE, decided, load
+from review.evidence import stills_apart
 from review.report import write_report
-from review.sandbox import Limits, Stopped
 from review.sniff import UNKNOWN, media_type_of
 
 Json = dict[str, Any]
@@ -30,8 +27,6 @@ REPORT_CSP = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
 )
 """The report is made of what strangers wrote: it runs in an origin of its own, with no network and no cookies."""
-LOOKING = Limits(wall_s=60.0, cpu_s=60)
-"""One still takes well under a second; a minute is for the worst file."""
 
 router = APIRouter(tags=["submissions"], responses=DOCUMENTED)
 
@@ -111,7 +106,7 @@ def evidence(request: Request, asking: Asking, submission_id: str, number: int) 
         raise Problem("not-found", f"{submission_id} has {len(found)} findings, numbered from 0")
     finding = found[number]
     wanted = {"at_us": _instant(finding), "region": finding["region"]}
-    (still,) = _look(str(_kept(service, row["sha256"])), [wanted])["stills"]
+    (still,) = stills_apart(str(_kept(service, row["sha256"])), [wanted])["stills"]
     if "jpeg" not in still:
         raise Problem("not-found", f"there is no still: {still['why']}")
     return Response(base64.b64decode(still["jpeg"]), media_type="image/jpeg", headers={"Cache-Control": "private"})
@@ -125,16 +120,8 @@ def report(request: Request, asking: Asking, submission_id: str) -> Response:
     media_path = _kept(service, row["sha256"])
     service.settings.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=service.settings.work) as folder:
-        page = write_report(Path(folder), row["decision"], media=media_path, look=_look).read_text("utf-8")
+        page = write_report(Path(folder), row["decision"], media=media_path).read_text("utf-8")
     return HTMLResponse(page, headers={"Content-Security-Policy": REPORT_CSP})
-
-
-def _look(path: str, wanted: Sequence[Mapping[str, Any]]) -> Json:
-    """Stills, taken in a child process: the file is a stranger's."""
-    try:
-        return sandbox.call("review.evidence:stills", {"path": path, "wanted": [dict(w) for w in wanted]}, LOOKING)
-    except (Refused, Stopped) as stopped:
-        return {"stills": [{"at_us": w["at_us"], "why": str(stopped)} for w in wanted]}
 
 
 def _instant(finding: Json) -> int:
