@@ -6,10 +6,14 @@ import secrets
 import time
 from collections.abc import Callable
 
+import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from review.api.problems import Problem
+from review.api.problems import Problem, response
+
+log = structlog.get_logger(__name__)
 
 CSP = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
@@ -42,7 +46,11 @@ class Guard:
         began, trace = time.perf_counter(), secrets.token_hex(8)
         scope["dramagate.trace_id"] = trace
 
+        started = False
+
         async def finish(message: Message) -> None:
+            nonlocal started
+            started = True
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = trace
@@ -53,7 +61,14 @@ class Guard:
                 self._seen(scope["method"], message["status"], began)
             await send(message)
 
-        await self._app(scope, self._limited(scope, receive), finish)
+        try:
+            await self._app(scope, self._limited(scope, receive), finish)
+        except Exception:
+            log.exception("request.failed", trace_id=trace, method=scope["method"], path=scope["path"])
+            if started:  # too late for an answer: cutting the connection says that it is not whole
+                raise
+            fault = Problem("internal", f"we failed, and wrote down why under {trace}: nothing was approved by it")
+            await response(Request(scope), fault)(scope, receive, finish)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
         """`receive`, refusing more than a JSON body may have. Files are counted where they are written."""

@@ -126,11 +126,10 @@ SCHEMA: Json = {
 
 
 def install(app: FastAPI) -> None:
-    """Every error of `app`, foreseen or not, is a problem document from here on."""
+    """Every foreseen error of `app` is a problem document from here on; guard.py sees to the others."""
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(Unavailable, _of_unavailable)
-    app.add_exception_handler(Exception, _of_fault)
 
 
 def response(request: Request, problem: Problem) -> Response:
@@ -141,7 +140,7 @@ def response(request: Request, problem: Problem) -> Response:
         "title": kind.title,
         "status": kind.status,
         "detail": problem.detail,
-        "instance": request.url.path,
+        "instance": request.scope.get("raw_path", b"").decode("ascii", "replace") or request.url.path,
         "code": problem.code,
         "trace_id": trace_id(request),
     }
@@ -187,11 +186,6 @@ async def _of_validation(request: Request, error: Exception) -> Response:
 
 async def _of_unavailable(request: Request, error: Exception) -> Response:
     return response(request, Problem("unavailable", f"{error}: try again", headers={"Retry-After": "1"}))
-
-
-async def _of_fault(request: Request, _: Exception) -> Response:
-    told = f"we failed, and wrote down why under {trace_id(request)}: nothing was approved by it"
-    return response(request, Problem("internal", told))
 
 
 def _told(error: Mapping[str, Any]) -> Json:

@@ -323,11 +323,16 @@ def _shown(row: Json) -> Json:
 async def _pour(stream: AsyncIterator[bytes], write: Any) -> None:
     """Hand the stream to `write` in pieces large enough that a thread is worth it."""
     held = bytearray()
-    async for piece in stream:
-        held += piece
-        if len(held) >= PIECE_BYTES:
-            await run_in_threadpool(write, bytes(held))
-            held.clear()
+    try:
+        async for piece in stream:
+            held += piece
+            if len(held) >= PIECE_BYTES:
+                await run_in_threadpool(write, bytes(held))
+                held.clear()
+    except ClientDisconnect:
+        if held:
+            await run_in_threadpool(write, bytes(held))  # what arrived before it broke off
+        raise
     if held:
         await run_in_threadpool(write, bytes(held))
 
