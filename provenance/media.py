@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -750,9 +750,7 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
         samples = dict.fromkeys(tracks, 0)
         if len(source.chapters()) > 0:
             target.set_chapters(source.chapters())
-        for packet in source.demux([source.streams[i] for i in tracks]):
-            if packet.dts is None:
-                continue
+        for packet in _dated(source.demux([source.streams[i] for i in tracks])):
             if packet.is_corrupt:
                 raise Unusable(f"{src.name} is damaged or cut off: copy or export it again")
             out, as_text = tracks[packet.stream.index]
@@ -766,6 +764,37 @@ def _rewrite(src: Path, source: Any, dst: Path, container: str, metadata: Mappin
                 target.mux_one(packet)
         if video is not None and samples[video.index] == 0:
             raise Unusable(f"{src.name} has a video track without a single frame: export it again")
+
+
+def _dated(packets: Iterable[Any]) -> Iterator[Any]:
+    """`packets` without the empty ones at the end, each with a decoding time.
+
+    Matroska stores presentation times only, and the demuxer cannot say when the first pictures of a film with
+    B-frames are decoded. They wait here for the first that has a time, and get the ones before it.
+    """
+    waiting: dict[int, list[Any]] = {}
+    for packet in packets:
+        if packet.size == 0 and packet.pts is None:
+            continue
+        track = packet.stream.index
+        if packet.dts is None:
+            waiting.setdefault(track, []).append(packet)
+            continue
+        yield from _back_dated(waiting.pop(track, []), packet.dts)
+        yield packet
+    for left in waiting.values():
+        known = [p.pts for p in left if p.pts is not None]
+        yield from _back_dated(left, min(known, default=0) + 1)
+
+
+def _back_dated(waiting: Sequence[Any], first_dts: int) -> Iterator[Any]:
+    """`waiting` with decoding times that end just before `first_dts`, one picture's length apart."""
+    step = max(1, min((p.duration for p in waiting if p.duration), default=1))
+    for number, packet in enumerate(waiting):
+        packet.dts = first_dts - step * (len(waiting) - number)
+        if packet.pts is None:
+            packet.pts = packet.dts
+        yield packet
 
 
 def _is_gap(packet: Any) -> bool:
