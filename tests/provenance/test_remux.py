@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -20,6 +21,7 @@ def _film(path: Path, *, subtitles: bool = False) -> Path:
         video.width, video.height, video.pix_fmt, video.options = 160, 120, "yuv420p", {"bf": "3"}
         text = out.add_stream("mov_text") if subtitles else None
         if text is not None:
+            text.time_base = Fraction(1, 1000)
             text.codec_context.subtitle_header = b"[Events]\n"
         for n in range(FRAMES):
             picture = np.zeros((120, 160, 3), np.uint8)
@@ -30,9 +32,9 @@ def _film(path: Path, *, subtitles: bool = False) -> Path:
             for start in (200, 900):
                 words = "一句台词".encode()
                 packet = av.Packet(len(words).to_bytes(2, "big") + words)
-                packet.stream, packet.time_base = text, text.time_base or 1 / 1000
-                packet.pts = packet.dts = round(start / 1000 / float(text.time_base or 0.001))
-                packet.duration = round(0.4 / float(text.time_base or 0.001))
+                packet.stream, packet.time_base, packet.is_keyframe = text, Fraction(1, 1000), True
+                packet.pts = packet.dts = start
+                packet.duration = 400
                 out.mux(packet)
     return path
 
