@@ -32,7 +32,10 @@ def read_lines(path: Path, kind: AssetKind, papers: Mapping[str, Any] | None) ->
     """
     lines = list(_of_papers(papers or {}))
     if kind in TEXT_KINDS:
-        lines += _of_file(path)
+        said = list(_of_file(path))
+        if not said:
+            raise Unusable(f"{path.name} holds no words: submit the script itself")
+        lines += said
     elif kind not in {AssetKind.AUDIO, AssetKind.COVER, AssetKind.IMAGE, AssetKind.CHARACTER_SHEET}:
         lines += _of_tracks(path)
     if len(lines) > MOST_LINES:
@@ -210,8 +213,8 @@ def _commonness(text: str) -> float:
 
 
 def _only_single_high_bytes(raw: bytes) -> bool:
-    """Whether bytes above 0x7F stand alone between ASCII ones, as accents and curly quotes of Windows-1252 do."""
-    return re.search(rb"[\x80-\xff][\x80-\xff\x30-\x39]|[\x80-\xff][@-\x5e`{-\x7e]", raw) is None
+    """Whether no two bytes above 0x7F stand together: accents and quotes of Windows-1252 do not, Chinese does."""
+    return re.search(rb"[\x80-\xff]{2}", raw) is None
 
 
 # ---------------------------------------------------------------- subtitle files

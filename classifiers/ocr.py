@@ -196,10 +196,10 @@ def measure(line: Pixels, reading: Reading, margin: float) -> Glyphs:
     ink = _filling(bright, dark)
     em = min(height, inner / max(1, len(reading.text)) * 1.4)
     level = _levels(line, ink)
-    han: list[tuple[int, int]] = []
+    han: list[tuple[float, float]] = []
     capital = 0.0
     for letter, centre in zip(reading.text, reading.centres, strict=True):
-        half = em / 2 if _is_han(letter) else em / 4
+        half = 0.6 * em if _is_han(letter) else em / 4
         x = extra + centre * inner
         across = slice(max(0, int(x - half)), int(x + half) + 1)
         rows = np.flatnonzero(ink[:, across].any(axis=1))
@@ -223,13 +223,21 @@ def _levels(line: Pixels, ink: NDArray[np.bool_]) -> NDArray[np.float32]:
     return (line.astype(np.float32) - outside) / (inside - outside if inside != outside else 1.0)
 
 
-def _with_soft_edges(level: NDArray[np.float32], top: int, bottom: int) -> tuple[int, int]:
-    """The rows widened by one where the letter's smoothed edge covers at least a third of a pixel."""
-    if top > 0 and float(level[top - 1].max()) >= 1 / 3:
-        top -= 1
-    if bottom + 1 < len(level) and float(level[bottom + 1].max()) >= 1 / 3:
-        bottom += 1
-    return top, bottom
+def _with_soft_edges(level: NDArray[np.float32], top: int, bottom: int) -> tuple[float, float]:
+    """The rows widened by as much of the next two as the letter's smoothed edge covers."""
+    above = [float(level[row].max()) for row in range(top - 1, max(-1, top - 3), -1)]
+    below = [float(level[row].max()) for row in range(bottom + 1, min(len(level), bottom + 3))]
+    return top - _covered(above), bottom + _covered(below)
+
+
+def _covered(rows: list[float]) -> float:
+    """Rows of ink in a soft edge, from the letter outwards; what covers less than a sixth is blur."""
+    total = 0.0
+    for share in rows:
+        if share < 1 / 6:
+            break
+        total += min(1.0, share)
+    return total
 
 
 def _is_han(letter: str) -> bool:
