@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def looked(
 @pytest.mark.weights
 @pytest.mark.parametrize("ground", [plain, moving])
 def test_every_subtitle_is_read_exactly_and_timed_within_a_quarter_second(
-    tmp_path: Path, weights: WeightStore, ground: type[Background]
+    tmp_path: Path, weights: WeightStore, ground: Callable[[int, int], Background]
 ) -> None:
     found = looked(tmp_path, weights, ground(*SIZE), LINES, 6)
     assert [f.text for f in found] == [c.text for c in LINES]
