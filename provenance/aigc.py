@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import struct
+import tempfile
 import textwrap
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,19 +21,12 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from xml.etree import ElementTree
 
-import mutagen
 import yaml
-from mutagen.flac import FLAC
-from mutagen.id3 import ID3, TXXX, ID3NoHeaderError
-from mutagen.mp4 import MP4, MP4FreeForm
-from mutagen.oggflac import OggFLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
 
-from provenance import carriers, media
+from provenance import bmff, carriers, id3, media, mp4_tags, vorbis
 from provenance.carriers import Entry
 from provenance.failure import Refused
-from provenance.files import replacing, same_file
+from provenance.files import copy_part, replacing, same_file
 from provenance.report import AigcLabel
 
 KEYS = (
@@ -161,8 +155,10 @@ def write(src: Path, dst: Path, label: Label) -> None:
     with replacing(dst) as fresh:
         try:
             writer(src, fresh, label)
-        except (mutagen.MutagenError, media.Unusable, struct.error, IndexError) as error:
-            raise LabelError(f"{src}: no label can be written into it, because it is broken ({error})") from error
+        except _BROKEN as error:
+            raise LabelError(
+                f"{src}: no label can be written into it ({error}); export it again and label that"
+            ) from error
         found = read(fresh)
         if len(found) != 1 or found[0].fields != label.fields():
             where = ", ".join(one.carrier for one in found) or "nowhere"
@@ -263,46 +259,60 @@ def _write_video(src: Path, dst: Path, label: Label) -> None:
 
 
 def _write_m4a(src: Path, dst: Path, label: Label) -> None:
-    shutil.copyfile(src, dst)
-    audio = MP4(dst)
-    if audio.tags is None:
-        audio.add_tags()
-    for key in [key for key in audio.tags if "AIGC" in key]:
-        del audio.tags[key]
-    audio.tags["----:com.apple.iTunes:AIGC"] = [MP4FreeForm(label.to_json().encode())]
-    audio.save()
+    """Write the label into the tags as they are; a file in fragments is laid out anew first."""
+    layout = bmff.survey(src)
+    try:
+        moov = mp4_tags.must_be_plain(layout)
+    except bmff.Malformed:
+        with tempfile.TemporaryDirectory(prefix=".labelling-", dir=dst.parent) as folder:
+            plain = Path(folder) / f"plain{dst.suffix}"
+            media.remux(src, plain)
+            moov = mp4_tags.must_be_plain(bmff.survey(plain))
+            _write_m4a_tags(plain, dst, moov, label)
+    else:
+        _write_m4a_tags(src, dst, moov, label)
+    _must_sound_the_same(src, dst)
+
+
+def _write_m4a_tags(src: Path, dst: Path, moov: bmff.Box, label: Label) -> None:
+    with src.open("rb") as file, dst.open("wb") as out:
+        mp4_tags.write(file, out, moov, "AIGC", label.to_json(), _is_other)
 
 
 def _write_mp3(src: Path, dst: Path, label: Label) -> None:
-    shutil.copyfile(src, dst)
-    try:
-        tags = ID3(dst)
-    except ID3NoHeaderError:
-        tags = ID3()
-    for key in [key for key in tags if key.startswith("TXXX:") and "AIGC" in key]:
-        del tags[key]
-    tags.add(TXXX(encoding=3, desc="AIGC", text=[label.to_json()]))
-    tags.save(dst, v2_version=4)
+    with src.open("rb") as file, dst.open("wb") as out:
+        tag = id3.read(file) or id3.EMPTY
+        gone = {
+            id(frame)
+            for frame, texts in carriers.id3_frames(tag, "mp3")
+            if frame.id != b"PRIV" and not all(map(_is_other, texts))  # a packet of XMP says more than the label
+        }
+        kept = [frame for frame in tag.frames if id(frame) not in gone]
+        out.write(tag.with_text(kept, "AIGC", label.to_json()))
+        file.seek(tag.size_bytes)
+        shutil.copyfileobj(file, out, 1 << 20)
 
 
 def _write_vorbis(src: Path, dst: Path, label: Label) -> None:
-    shutil.copyfile(src, dst)
-    with dst.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"fLaC") or head.startswith(b"ID3"):
-        audio: Any = FLAC(dst)
-    elif b"OpusHead" in head:
-        audio = OggOpus(dst)
-    elif b"\x7fFLAC" in head:
-        audio = OggFLAC(dst)
-    else:
-        audio = OggVorbis(dst)
-    if audio.tags is None:
-        audio.add_tags()
-    for key in {key for key, _ in audio.tags if "AIGC" in key}:
-        del audio.tags[key]
-    audio.tags["AIGC"] = label.to_json()
-    audio.save()
+    write_comments = vorbis.write_flac if carriers.container(src) == "flac" else vorbis.write_ogg
+    with src.open("rb") as file, dst.open("wb") as out:
+        write_comments(
+            file,
+            out,
+            lambda key, value: _is_other(Entry("vorbis:comment", key, value)),
+            f"AIGC={label.to_json()}",
+        )
+    _must_sound_the_same(src, dst)
+
+
+def _is_other(entry: Entry) -> bool:
+    """Whether this text among a file's tags is no label and stays."""
+    return "AIGC" not in entry.key.upper() and _label_in(entry) is None
+
+
+def _must_sound_the_same(src: Path, dst: Path) -> None:
+    if media.essence(src) != media.essence(dst):
+        raise LabelError(f"{src}: its sound would change with the label in it; normalise the file first")
 
 
 def _write_wav(src: Path, dst: Path, label: Label) -> None:
@@ -340,13 +350,7 @@ def _copy_chunk(file: BinaryIO, out: BinaryIO, kind: bytes, start: int, length: 
         out.write(body)
     else:
         file.seek(start)
-        left = length
-        while left:
-            piece = file.read(min(left, 1 << 20))
-            if not piece:
-                raise LabelError("the file became shorter while it was read")
-            out.write(piece)
-            left -= len(piece)
+        copy_part(file, out, length)
     out.write(b"\0" * (size % 2))
 
 
@@ -572,6 +576,15 @@ def _xmp_with(packet: bytes | None, label: Label) -> bytes:
     return f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{xml}<?xpacket end="w"?>'.encode()
 
 
+_BROKEN = (
+    id3.Malformed,
+    vorbis.Malformed,
+    bmff.Malformed,
+    media.Unusable,
+    struct.error,
+    IndexError,
+    EOFError,
+)
 _BESIDE = frozenset({"json", "txt", "fountain", "srt", "vtt"})
 _WRITERS: dict[str, Callable[[Path, Path, Label], None]] = {
     "mp4": _write_video,

@@ -16,17 +16,12 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-import mutagen
-from mutagen.flac import FLAC
-from mutagen.id3 import ID3
-from mutagen.oggflac import OggFLAC
-from mutagen.oggopus import OggOpus
-from mutagen.oggvorbis import OggVorbis
-
-from provenance import bmff
+from provenance import bmff, id3, vorbis
 
 MAX_TEXT_BYTES = 8 << 20
 """One text longer than this is left out; the largest ComfyUI graphs seen are under 1 MB."""
+MAX_TOTAL_CHARS = 64 << 20
+"""All texts of one file together; what lies behind them is not read. 1 MB of packed PNG texts can unpack to 1 GB."""
 MAX_PIECES = 100_000
 """Chunks, segments, blocks or tags walked in one file."""
 
@@ -104,14 +99,16 @@ def entries(path: Path) -> tuple[Entry, ...]:
         "mkv": _matroska, "webm": _matroska, "md": _front_matter,
     }.get(kind)  # fmt: skip
     found: list[Entry] = []
+    left = MAX_TOTAL_CHARS
     if walk is not None:
         with path.open("rb") as file:
             try:
                 for entry in walk(file, kind):
                     found.append(entry)
-                    if len(found) >= MAX_PIECES:
+                    left -= len(entry.value)
+                    if len(found) >= MAX_PIECES or left < 0:
                         break
-            except (struct.error, IndexError, ValueError, OverflowError, mutagen.MutagenError):
+            except (struct.error, IndexError, ValueError, OverflowError):
                 pass  # the container broke off here; what was read before stands
     sidecar = path.with_name(path.name + LABEL_SIDECAR_SUFFIX)
     if sidecar.is_file() and sidecar.stat().st_size <= MAX_TEXT_BYTES:
@@ -483,6 +480,12 @@ def _bmff_text(data: bytes, box: bmff.Box, kind: str, path: str, depth: int) -> 
 
 
 def _bmff_meta(data: bytes, meta: bmff.Box, carrier: str) -> Iterator[Entry]:
+    for _, found in meta_items(data, meta, carrier):
+        yield from found
+
+
+def meta_items(data: bytes, meta: bmff.Box, carrier: str) -> Iterator[tuple[bmff.Box, tuple[Entry, ...]]]:
+    """Every item of the lists in a meta box, and the texts in it."""
     names: list[str] = []
     for box in bmff.children(data, bmff.meta_body(data, meta), meta.end):
         if box.type == b"keys":
@@ -495,7 +498,7 @@ def _bmff_meta(data: bytes, meta: bmff.Box, carrier: str) -> Iterator[Entry]:
                 at += size
         elif box.type == b"ilst":
             for item in bmff.children(data, box.body, box.end):
-                yield from _bmff_item(data, item, names, carrier)
+                yield item, tuple(_bmff_item(data, item, names, carrier))
 
 
 def _bmff_item(data: bytes, item: bmff.Box, names: list[str], carrier: str) -> Iterator[Entry]:
@@ -511,36 +514,26 @@ def _bmff_item(data: bytes, item: bmff.Box, names: list[str], carrier: str) -> I
 
 
 def _id3(file: BinaryIO, kind: str) -> Iterator[Entry]:
-    file.seek(0)
-    if file.read(3) != b"ID3":
-        return
-    file.seek(0)
-    for frame in ID3(fileobj=file).values():
-        name = frame.FrameID
-        if name == "TXXX":
-            yield Entry(f"{kind}:TXXX", frame.desc, "\n".join(map(str, frame.text)))
-        elif name == "COMM":
-            yield Entry(f"{kind}:COMM", frame.desc or "comment", "\n".join(map(str, frame.text)))
-        elif name == "PRIV" and b"xmpmeta" in frame.data:
-            yield from xmp_entries(frame.data, f"{kind}:PRIV/xmp")
-        elif name.startswith("T"):
-            yield Entry(f"{kind}:{name}", name, "\n".join(map(str, getattr(frame, "text", ()))))
+    tag = id3.read(file)
+    for _, found in id3_frames(tag, kind) if tag else ():
+        yield from found
+
+
+def id3_frames(tag: id3.Tag, kind: str) -> Iterator[tuple[id3.Frame, tuple[Entry, ...]]]:
+    """Every frame of `tag` that has texts, and its texts."""
+    for frame, name, description, content in tag.texts(MAX_TEXT_BYTES):
+        if name == "PRIV":
+            if b"xmpmeta" in content:
+                yield frame, tuple(xmp_entries(content, f"{kind}:PRIV/xmp"))
+            continue
+        key = description if name == "TXXX" else description or "comment" if name == "COMM" else name
+        yield frame, (Entry(f"{kind}:{name}", key, content.decode()),)
 
 
 def _vorbis(file: BinaryIO, kind: str) -> Iterator[Entry]:
-    file.seek(0)
-    head = file.read(64)
-    file.seek(0)
-    if kind == "flac":
-        tags = FLAC(fileobj=file).tags
-    elif b"OpusHead" in head:
-        tags = OggOpus(fileobj=file).tags
-    elif b"\x7fFLAC" in head:
-        tags = OggFLAC(fileobj=file).tags
-    else:
-        tags = OggVorbis(fileobj=file).tags
-    for key, value in tags or ():
-        yield Entry(f"{kind}:comment", key, value)
+    for comments in vorbis.flac_comments(file) if kind == "flac" else vorbis.ogg_comments(file):
+        for key, value in comments.pairs():
+            yield Entry(f"{kind}:comment", key, value)
 
 
 _SEGMENT, _TAGS, _TAG, _SIMPLE, _NAME, _STRING, _INFO, _MUXER, _WRITER = (

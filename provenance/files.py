@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -28,6 +29,16 @@ def replacing(target: Path) -> Iterator[Path]:
         fresh.unlink(missing_ok=True)
         raise
     sync(target.parent)
+
+
+def copy_part(src: BinaryIO, dst: BinaryIO, length: int) -> None:
+    """Copy the next `length` bytes of `src`. Raises EOFError where it has fewer."""
+    while length:
+        piece = src.read(min(length, 1 << 20))
+        if not piece:
+            raise EOFError("the file became shorter while it was read")
+        dst.write(piece)
+        length -= len(piece)
 
 
 def sync(path: Path) -> None:
