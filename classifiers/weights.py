@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from provenance.asset import digest
+from provenance.failure import Unavailable
 
 RECORD = "model.json"
 SCHEMA = "dramagate/weights@1"
 
 
-class WeightsMissing(Exception):
+class WeightsMissing(Unavailable):
     """Weights a classifier needs are absent or not what was recorded. Becomes a Gap.
 
     `remedy` is the command that would fix it.
@@ -41,7 +42,7 @@ class WeightsMissing(Exception):
         self.remedy = remedy
 
 
-class PullFailed(Exception):
+class PullFailed(Unavailable):
     """Weights cannot be prepared. The message says which, why, and what to do."""
 
 
@@ -173,7 +174,7 @@ CATALOGUE: tuple[Weights, ...] = (
         what="PP-OCRv6 small: text detection, and recognition of Chinese and English",
         source="package rapidocr (PyPI), models/PP-OCRv6_*_small.onnx",
         licence=Licence("Apache-2.0", "PaddleOCR models (c) PaddlePaddle Authors, as packed by RapidOCR."),
-        needed_by=("screen_text", "visible_label"),
+        needed_by=("screen_text", "ai_label"),
         default=True,
         recipe="ppocr-1",
         pins={
