@@ -77,10 +77,10 @@ class Handler(Protocol):
 def enqueue(db: Connection, tenant: str, kind: str, subject: str, priority: int = 5) -> None:
     """Ask for `kind` to be done to `subject`, once this transaction commits. Nothing where it already waits or runs."""
     db.execute(
-        "insert into job (tenant, kind, subject, priority) values (%s, %s, %s, %s) on conflict do nothing",
-        (tenant, kind, subject, priority),
+        "with added as (insert into job (tenant, kind, subject, priority) values (%s, %s, %s, %s)"
+        " on conflict do nothing returning id) select pg_notify(%s, '') from added",
+        (tenant, kind, subject, priority, CHANNEL),
     )
-    db.execute("select pg_notify(%s, '')", (CHANNEL,))
 
 
 # For those who do it.

@@ -312,10 +312,10 @@ def keep_step(
 def add_event(db: Connection, tenant: str, submission_id: str, kind: str, data: Json) -> None:
     """Something a watcher of the submission will see, once this transaction commits."""
     db.execute(
-        "insert into event (tenant, submission, kind, data) values (%s, %s, %s, %s)",
-        (tenant, submission_id, kind, Jsonb(data)),
+        "with added as (insert into event (tenant, submission, kind, data) values (%s, %s, %s, %s)"
+        " returning submission) select pg_notify(%s, submission) from added",
+        (tenant, submission_id, kind, Jsonb(data), EVENTS_CHANNEL),
     )
-    db.execute("select pg_notify(%s, %s)", (EVENTS_CHANNEL, submission_id))
 
 
 def events_after(db: Connection, submission_id: str, seq: int, limit: int = 500) -> list[Json]:
@@ -328,19 +328,22 @@ def events_after(db: Connection, submission_id: str, seq: int, limit: int = 500)
 
 def audit(db: Connection, tenant: str, actor: str, action: str, subject: str, data: Json) -> None:
     """Append one record to the tenant's chain. Holds the chain's head until the transaction ends."""
-    db.execute(
-        "insert into audit_head (tenant, seq, digest) values (%s, 0, %s) on conflict (tenant) do nothing",
-        (tenant, GENESIS),
-    )
-    head = _one(db, "select seq, digest from audit_head where tenant = %s for update", (tenant,))
+    head = db.execute("select seq, digest from audit_head where tenant = %s for update", (tenant,)).fetchone()
+    if head is None:  # the tenant's first record: whoever comes first makes the head, the others wait for it
+        db.execute(
+            "insert into audit_head (tenant, seq, digest) values (%s, 0, %s) on conflict (tenant) do nothing",
+            (tenant, GENESIS),
+        )
+        head = _one(db, "select seq, digest from audit_head where tenant = %s for update", (tenant,))
     seq, at = head["seq"] + 1, datetime.now(UTC)
     digest = audit_digest(head["digest"], tenant, seq, at, actor, action, subject, data)
     db.execute(
-        "insert into audit (tenant, seq, at, actor, action, subject, data, prev, digest)"
-        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "with added as (insert into audit (tenant, seq, at, actor, action, subject, data, prev, digest)"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning tenant, seq, digest)"
+        " update audit_head set seq = added.seq, digest = added.digest from added"
+        " where audit_head.tenant = added.tenant",
         (tenant, seq, at, actor, action, subject, Jsonb(data), head["digest"], digest),
     )
-    db.execute("update audit_head set seq = %s, digest = %s where tenant = %s", (seq, digest, tenant))
 
 
 def audit_digest(

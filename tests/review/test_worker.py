@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from provenance import registry
 from provenance.asset import digest
 from review import store
 from review.database import Database
@@ -207,3 +208,28 @@ def test_a_worker_finds_the_database_of_the_gateway_beside_it(tmp_path: Path) ->
     with running_gateway(Settings(tmp_path)) as gateway:
         assert connection_string(Settings(tmp_path)) == gateway._service.database.dsn
     assert connection_string(Settings(tmp_path, "postgresql://h/d")) == "postgresql://h/d"
+
+
+@pytest.mark.database
+@pytest.mark.corpus
+def test_a_copied_film_is_found_in_the_registry_and_the_still_shows_it(tmp_path: Path, corpus: Path) -> None:
+    film, other = corpus / "ai_clips" / "cogvideo_1.mp4", corpus / "real_clips" / "kitten.mp4"
+    root = tmp_path / "home" / "registry"
+    root.mkdir(parents=True)
+    registry.add_work(root, "work:protected", kind="film", title="The protected one", files=[film])
+    with running_gateway(Settings(tmp_path / "home")) as gateway, client(gateway) as http:
+        copied, innocent = submitted(http, film), submitted(http, other)
+        assert wait_for(http, copied, {"released", "in_queue", "rejected", "decided"}) == "rejected"
+        base = f"/v1/submissions/{copied}"
+        found = http.get(f"{base}/findings").json()["findings"]
+        number = next(n for n, f in enumerate(found) if f["work"] == "work:protected")
+        still = http.get(f"{base}/evidence/{number}")
+        assert (still.status_code, still.headers["content-type"]) == (200, "image/jpeg")
+        assert still.content.startswith(b"\xff\xd8\xff")
+        assert "data:image/jpeg" in http.get(f"{base}/report").text
+        played = http.get(f"{base}/media", headers={"Range": "bytes=0-99"})
+        assert (played.status_code, played.headers["content-type"]) == (206, "video/mp4")
+        assert played.headers["content-disposition"].startswith("inline")
+        assert http.get(f"{base}/media?variant=released").json()["code"] == "not-released"
+        assert wait_for(http, innocent, {"released", "in_queue", "rejected", "decided"}) != "rejected"
+        assert not any(f["work"] for f in http.get(f"/v1/submissions/{innocent}/findings").json()["findings"])
