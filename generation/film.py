@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -138,15 +138,10 @@ def assemble(
     *,
     font: Path,
     label: Overlay | None,
-    metadata: Mapping[str, str],
 ) -> None:
-    """Join `shots` to one film with `sound`, subtitles burned in and as tracks, and the label at its opening.
-
-    `metadata` goes into the container as mdta keys.
-    """
+    """Join `shots` to one film with `sound`, subtitles burned in and as tracks, and the label at its opening."""
     titles = cues(board)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "use_metadata_tags+faststart"}) as out:
-        out.metadata.update(metadata)
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as out:
         video, audio = _video(out, EPISODE_QUALITY), _audio(out)
         tracks = [(_text(out, "zho"), [c.text for c in titles]), (_text(out, "eng"), [c.translation for c in titles])]
         waiting = _coded(audio, sound)

@@ -154,9 +154,10 @@ def _steps(production: Production, backend: Backend, bench: _Bench) -> Iterator[
     shots = tuple(f"shot/{s.number}" for s in board.shots)
     words = ["subtitles", *([LABEL_TEXT["zh"]] if script.label else [])]
     story = (*made, *(replace(_act("addedText", backend, backend.source_type), description=said) for said in words))
-    whole = "episode.mp4"
-    join = lambda into: _assemble(production, bench, shots, bench.label_for(whole), into)  # noqa: E731
-    yield _Step("episode", whole, AssetKind.EPISODE, join, story, ("script", "storyboard"), (*shots, "voice", "music"))
+    join = lambda into: _assemble(production, bench, shots, into)  # noqa: E731
+    yield _Step(
+        "episode", "episode.mp4", AssetKind.EPISODE, join, story, ("script", "storyboard"), (*shots, "voice", "music")
+    )
 
 
 def _shot_step(shot: Shot, production: Production, backend: Backend, made: tuple[Action, ...]) -> _Step:
@@ -236,8 +237,8 @@ class _Bench:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = self.drafts / f"draft{target.suffix}"
         step.draft(draft)
-        label = self.label_for(step.path) if step.labelled else None
-        if label is not None and not aigc.read(draft):  # the episode is written with its label in it
+        label = self._label(step) if step.labelled else None
+        if label is not None:
             labelled = self.drafts / f"labelled{target.suffix}"
             aigc.write(draft, labelled, label)
             draft = labelled
@@ -263,9 +264,9 @@ class _Bench:
         script = self.production.script
         return f"{script.series} {script.episode}: {step.path}"[:200]
 
-    def label_for(self, path: str) -> aigc.Label:
+    def _label(self, step: _Step) -> aigc.Label:
         """The AIGC metadata of a file; the same script and the same file always have the same number."""
-        number = hashlib.sha256(f"{self.production.script.digest}/{path}".encode()).hexdigest()[:32]
+        number = hashlib.sha256(f"{self.production.script.digest}/{step.path}".encode()).hexdigest()[:32]
         return aigc.Label.first(self.producer, number)
 
     def _write_list(self, *, complete: bool) -> None:
@@ -286,13 +287,12 @@ class _Bench:
             _write_json(fresh, document)
 
 
-def _assemble(production: Production, bench: _Bench, names: Sequence[str], number: aigc.Label, into: Path) -> None:
+def _assemble(production: Production, bench: _Bench, names: Sequence[str], into: Path) -> None:
     shots = [bench.made[name].asset.path for name in names]
     voice, score = (sound.read_wav(bench.made[name].asset.path) for name in ("voice", "music"))
     mixed = sound.mix(voice, score, film.sounds_of(shots, production.board))
     label = Overlay(LABEL_TEXT["zh"], production.font) if production.script.label else None
-    metadata = {"AIGC": number.to_json()}
-    film.assemble(into, production.board, shots, mixed, font=production.font, label=label, metadata=metadata)
+    film.assemble(into, production.board, shots, mixed, font=production.font, label=label)
 
 
 def _must_be_possible(production: Production) -> None:
