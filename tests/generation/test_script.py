@@ -162,3 +162,16 @@ def test_a_folder_and_a_missing_file_are_refused(folder: Path) -> None:
 def test_a_script_as_long_as_a_book_is_refused(folder: Path) -> None:
     assert "is more than a script has" in _refusal(folder, "s.fountain", "a" * 2_000_001)
     assert "split it" in _refusal(folder, "s.fountain", SCENE + "He waits.\n\n" * 401)
+
+
+def test_the_examples_of_the_documentation_are_scripts(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/generation.md").read_text("utf-8")
+    blocks = [block.partition("\n") for block in page.split("```")[1::2]]
+    fountain = next(text for kind, _, text in blocks if not kind and text.startswith("Title:"))
+    as_json = next(text for kind, _, text in blocks if kind == "json")
+    (folder / "d.fountain").write_text(fountain, "utf-8")
+    (folder / "d.json").write_text(as_json, "utf-8")
+    a, b = read(folder / "d.fountain"), read(folder / "d.json")
+    assert (a.title, a.cast, a.mood) == (b.title, b.cast, b.mood)
+    assert a.title == "雨夜来信"
+    assert len(b.scenes[0].beats) == 8
