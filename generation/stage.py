@@ -34,6 +34,8 @@ FRAMINGS = {"wide": (1.0, 20.0, 0.0), "two": (1.72, -78.0, 2.2), "close": (3.1, 
 CROWD = (1.42, -40.0)
 """Zoom and height of a shot of three people talking."""
 FADE_FRAMES = 14
+TITLE_Y = 200
+"""Below the AI label, which ends 190 pixels from the top of a picture of this size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,12 @@ class Stage:
         if shot.title and n < TITLE_FRAMES:
             name, _, number = shot.title.partition("\n")
             share = min(1.0, n / 10, (TITLE_FRAMES - n) / 10)
-            size = next((s for s in range(84, 47, -4) if lettering.face(self.font, s).getlength(name) < 600), 48)
+            size = next((s for s in range(72, 47, -4) if lettering.face(self.font, s).getlength(name) < 600), 48)
             lines = "\n".join(lettering.wrap(name, self.font, size, 620))
             big = lettering.words(lines, self.font, size, stroke=6, outline=(40, 20, 30))
-            _centred(frame, lettering.faded(big, share), 172)
+            _centred(frame, lettering.faded(big, share), TITLE_Y)
             small = lettering.words(number, self.font, 46, colour=(255, 226, 160), stroke=4, outline=(40, 20, 30))
-            _centred(frame, lettering.faded(small, share), 176 + big.shape[0])
+            _centred(frame, lettering.faded(small, share), TITLE_Y + big.shape[0])
         if shot.caption:
             share = min(1.0, max(0.0, (n - shot.frames + 2 * FPS) / 10))
             lines = "\n".join(lettering.wrap(shot.caption, self.font, 56, 620))

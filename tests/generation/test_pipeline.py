@@ -145,7 +145,7 @@ def test_the_label_is_high_enough_stands_long_enough_and_is_clear_of_the_subtitl
     light, _, _, y = film._subtitle(
         "一二三四五六七八九十一二三四五六", "A line as long as two lines of a telephone", find_font()
     )
-    assert bottom < y
+    assert bottom < stage.TITLE_Y < y
     assert y + light.shape[0] <= film.SUBTITLE_BOTTOM
     ink = plate.luma > 200
     shown = [
