@@ -36,7 +36,7 @@ from PIL import Image, ImageOps
 from provenance import h264, sound, subtitles
 from provenance.asset import TimeRange, merge
 from provenance.failure import Refused
-from provenance.media import MediaInfo, Unusable, probe
+from provenance.media import MediaInfo, Unusable, decode, probe
 
 Plane = NDArray[np.uint8]
 Ticks = NDArray[np.int64]
@@ -128,6 +128,9 @@ def change(
     must_be_another_file(src, dst)
     if info.still:
         return _change_still(src, dst, merge(cuts), touches)
+    if info.video_codec == "webp":
+        with _filmed(src, dst) as filmed:
+            return change(filmed, dst, cuts=cuts, touches=touches, mutes=mutes, metadata=metadata)
     film = _index(src, info)
     plan = _Plan(film, merge(cuts), tuple(touches), merge(mutes))
     plan.must_leave_something()
@@ -163,6 +166,31 @@ def appearing(dst: Path) -> Iterator[Path]:
         made.replace(dst)
     finally:
         made.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _filmed(src: Path, dst: Path) -> Iterator[Path]:
+    """The animated picture `src` as an H.264 film: FFmpeg, which edits films, cannot read animated WebP."""
+    film = dst.with_name(f".{dst.stem}-filmed.mp4")
+    try:
+        with decode(src) as frames, av.open(str(film), "w") as out:
+            stream = None
+            for frame in frames:
+                rgb = frame.rgb()
+                even = np.pad(rgb, ((0, rgb.shape[0] % 2), (0, rgb.shape[1] % 2), (0, 0)), mode="edge")
+                if stream is None:
+                    stream = out.add_stream("libx264", options={"crf": "14", "preset": "veryfast"})
+                    stream.width, stream.height, stream.pix_fmt = even.shape[1], even.shape[0], "yuv420p"
+                    stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
+                picture = av.VideoFrame.from_ndarray(even, format="rgb24")
+                picture.pts, picture.time_base = frame.at_us * 9 // 100, Fraction(1, 90_000)
+                out.mux(stream.encode(picture))
+            if stream is None:
+                raise Unusable(f"{src.name} holds no picture: export it again")
+            out.mux(stream.encode())
+        yield film
+    finally:
+        film.unlink(missing_ok=True)
 
 
 def must_be_another_file(src: Path, dst: Path) -> None:

@@ -65,3 +65,17 @@ def test_a_subtitle_track_does_not_grow_with_every_remux(tmp_path: Path) -> None
     media.remux(once, twice, metadata={"AIGC": "{}"})
     assert media.essence(film) == media.essence(once) == media.essence(twice)
     assert once.stat().st_size < twice.stat().st_size + 200 < once.stat().st_size + 2000
+
+
+def test_an_animated_webp_is_edited_as_the_film_it_is(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from provenance.asset import TimeRange
+    from provenance.edit import change
+
+    pictures = [Image.new("RGB", (91, 60), (n * 20, 80, 120)) for n in range(12)]
+    pictures[0].save(tmp_path / "moving.webp", save_all=True, append_images=pictures[1:], duration=100, lossless=True)
+    done = change(tmp_path / "moving.webp", tmp_path / "cut.mp4", cuts=[TimeRange(300_000, 600_000)])
+    assert done.duration_us == 900_000
+    assert len(_pictures(tmp_path / "cut.mp4")) == 9
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.mp4", "moving.webp"]
