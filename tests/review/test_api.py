@@ -5,6 +5,8 @@ import hashlib
 import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from review.api import create_app
 from review.api.media import _InRanges, _ranges
 from review.api.problems import CATALOGUE
 from review.api.words import plain
@@ -639,3 +642,24 @@ def test_a_second_gateway_on_the_same_home_is_refused(gateway: Gateway) -> None:
         running_gateway(Settings(home)),
     ):
         pass
+
+
+@pytest.mark.database
+def test_the_example_in_the_documentation_runs(gateway: Gateway, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "service.md").read_text("utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    film = tmp_path / "episode-1.fountain"
+    film.write_bytes(SCRIPT)
+    told = {"GATEWAY": gateway.url, "API_KEY": gateway.api_key, "FILM": str(film)}
+    done = subprocess.run([sys.executable, "-c", example], env=told, capture_output=True, text=True, timeout=120)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert done.stdout.strip() in ("approve", "segment", "hold", "reject")
+
+
+def test_every_address_of_the_documentation_exists(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "service.md").read_text("utf-8")
+    described = create_app(Settings(tmp_path), "postgresql://nobody@127.0.0.1:1/none").openapi()["paths"]
+    for name in re.findall(r"…(/[a-z]+)", page):
+        assert any(path.startswith("/v1/submissions/{submission_id}" + name) for path in described), name
+    for code in CATALOGUE:
+        assert re.fullmatch(r"[a-z-]+", code)

@@ -153,15 +153,25 @@ def test_a_server_nobody_looks_after_is_stopped_first(root: Path) -> None:
 
 @pytest.mark.parametrize("stranger", ["dead", "somebody else's"])
 def test_a_stale_process_id_does_not_keep_it_from_starting(root: Path, stranger: str) -> None:
+    pid_file = root / "cluster" / "data" / "postmaster.pid"
     with EmbeddedPostgres(root) as server:
         keep_one(server.dsn)
-        pid_file = root / "cluster" / "data" / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    pid_file.write_text("\n".join([str(gone.pid if stranger == "dead" else os.getpid()), *lines[1:]]) + "\n")
-    with EmbeddedPostgres(root) as server:
-        assert rows(server.dsn) == 1
+        user = pid_file.stat().st_uid
+    # A process of the very user the server runs as: to PostgreSQL itself it looks like its own.
+    other = subprocess.Popen(["sleep", "60"], user=user if os.geteuid() == 0 else None)
+    if stranger == "dead":
+        other.kill()
+        other.wait()
+    pid_file.write_text("\n".join([str(other.pid), *lines[1:]]) + "\n")
+    os.chown(pid_file, user, -1)
+    try:
+        with EmbeddedPostgres(root) as server:
+            assert rows(server.dsn) == 1
+        assert stranger == "dead" or other.poll() is None, "it was not touched"
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_several_processes_that_want_it_at_once_share_one(root: Path) -> None:
