@@ -171,7 +171,8 @@ def appearing(dst: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _filmed(src: Path, dst: Path) -> Iterator[Path]:
     """The animated picture `src` as an H.264 film: FFmpeg, which edits films, cannot read animated WebP."""
-    film = dst.with_name(f".{dst.stem}-filmed.mp4")
+    film, rate = dst.with_name(f".{dst.stem}-filmed.mp4"), Fraction(1, 90_000)
+    lengths: dict[int, int] = {}
     try:
         with decode(src) as frames, av.open(str(film), "w") as out:
             stream = None
@@ -181,16 +182,24 @@ def _filmed(src: Path, dst: Path) -> Iterator[Path]:
                 if stream is None:
                     stream = out.add_stream("libx264", options={"crf": "14", "preset": "veryfast"})
                     stream.width, stream.height, stream.pix_fmt = even.shape[1], even.shape[0], "yuv420p"
-                    stream.time_base = stream.codec_context.time_base = Fraction(1, 90_000)
+                    stream.time_base = stream.codec_context.time_base = rate
                 picture = av.VideoFrame.from_ndarray(even, format="rgb24")
-                picture.pts, picture.time_base = frame.at_us * 9 // 100, Fraction(1, 90_000)
-                out.mux(stream.encode(picture))
+                picture.pts, picture.time_base = frame.at_us * 9 // 100, rate
+                lengths[picture.pts] = (frame.until_us - frame.at_us) * 9 // 100
+                _mux_timed(out, stream.encode(picture), lengths)
             if stream is None:
                 raise Unusable(f"{src.name} holds no picture: export it again")
-            out.mux(stream.encode())
+            _mux_timed(out, stream.encode(), lengths)
         yield film
     finally:
         film.unlink(missing_ok=True)
+
+
+def _mux_timed(out: Any, packets: Iterable[Any], lengths: Mapping[int, int]) -> None:
+    """Write `packets` with how long each is shown, which the encoder does not know of the last one."""
+    for packet in packets:
+        packet.duration = lengths[packet.pts]
+        out.mux(packet)
 
 
 def must_be_another_file(src: Path, dst: Path) -> None:
