@@ -109,8 +109,9 @@ class _Pass:
     def take(self, frame: media.RawFrame) -> None:
         """One decoded frame. It, or one before it, is shown to the classifiers."""
         began = time.thread_time()
-        self._waiting.append((frame, Look.of(frame)))
-        starts = self._cuts.feed(frame.luma64())
+        look = Look.of(frame)
+        self._waiting.append((frame, look))
+        starts = self._cuts.feed(look.luma, look.planes[1:])
         self.spent_s += time.thread_time() - began
         if starts is not None:
             self._show(starts=starts)

@@ -1,14 +1,17 @@
 """Where one shot ends and the next begins, told frame by frame with two frames of foresight.
 
-A cut is a change that (1) is large against what both pictures hold, (2) stands out from the change
-around it, (3) is not undone within two frames (a flash), and (4) is not what moving the old picture
-about would give (a whip pan, a fast movement). A fade through black ends a shot where the new
-picture first shows, if it is another picture than the one that went.
+A cut is a change that is (1) not undone within two frames (a flash), and either (2) large against
+what both pictures hold, more than movement about it, and not what moving the old picture about would
+give (a whip pan, a fast movement); or (3) much larger than anything in the half second before and
+just after it, in brightness and colour, and not merely more or less light on the same picture (two
+shots framed alike). A fade through black ends a shot where the new picture first shows, if it is
+another picture than the one that went.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +30,13 @@ NEW = 0.90
 """Least sum of that share and of what moving the old picture cannot explain; same measurement."""
 STANDS_OUT = 1.5
 """How many times the largest such sum in the two frames before and after it must be."""
+JUMP = 18.0
+"""Least mean change of a cell, in grey levels, of a cut between two shots framed alike..."""
+FAR_OUT = 2.5
+"""...and how many times the largest in the `CALM` frames before it and the two after it that must be..."""
+CALM = 12
+RELIT = 0.97
+"""...and the correlation from which it is one picture in another light."""
 FLOOR = 24.0
 """Variance every picture is credited with, so that noise in black frames is not a change (4.9 grey levels)."""
 BLACK = 6.0
@@ -39,16 +49,21 @@ CAME_BACK = 0.6
 """...and the correlation from which the picture that comes back is the one that went."""
 
 
+Colour = tuple[NDArray[np.float32], ...]
+
+
 @dataclass(slots=True)
 class _Seen:
     g64: Luma64
+    colour: Colour
     g16: NDArray[np.float32]
-    change: float
+    change: float = 0.0
+    jump: float = 0.0
     newness: float | None = None
 
 
 class Cuts:
-    """Fed every frame's luma64; says `FORESIGHT` frames later which of them start a shot.
+    """Fed every frame's cheap look; says `FORESIGHT` frames later which of them start a shot.
 
     The first frame always does. `flush` tells the last ones.
     """
@@ -58,6 +73,8 @@ class Cuts:
         """Frames from three before the one to be told up to the newest."""
         self._told = 0
         self._fed = 0
+        self._calm: deque[float] = deque(maxlen=CALM)
+        """How much each of the last frames jumped that were no cut."""
         self._before_flash: _Seen | None = None
         self._flash_left = 0
         self._gone: _Seen | None = None
@@ -66,11 +83,16 @@ class Cuts:
         self._black: _Seen | None = None
         """...and the blank one it has faded to; None while it shows."""
 
-    def feed(self, g64: Luma64) -> bool | None:
-        """Whether the frame `FORESIGHT` back starts a shot; None while there is none yet."""
-        g16 = g64.reshape(16, 4, 16, 4).mean(axis=(1, 3))
-        change = change_between(self._line[-1].g16, g16) if self._line else 0.0
-        self._line.append(_Seen(g64, g16, change))
+    def feed(self, g64: Luma64, colour: Colour = ()) -> bool | None:
+        """Whether the frame `FORESIGHT` back starts a shot; None while there is none yet.
+
+        `g64` is its luma, `colour` any number of planes of colour differences.
+        """
+        seen = _Seen(g64, colour, g64.reshape(16, 4, 16, 4).mean(axis=(1, 3)))
+        if self._line:
+            seen.change = change_between(self._line[-1].g16, seen.g16)
+            seen.jump = _jump(self._line[-1], seen)
+        self._line.append(seen)
         self._fed += 1
         if self._fed <= FORESIGHT:
             return None
@@ -81,36 +103,47 @@ class Cuts:
         return [self._tell() for _ in range(self._fed - self._told)]
 
     def _tell(self) -> bool:
-        """(The steps of the module's docstring, by number.)"""
         at = len(self._line) - (self._fed - self._told)
         self._told += 1
-        starts = at == 0 or self._starts(at)
+        cut = at > 0 and self._cut(at)
+        faded = at > 0 and self._through_black(self._line[at])
+        if cut:
+            self._gone, self._black, self._peak = None, None, 0.0
+        if at > 0 and not cut:
+            self._calm.append(self._line[at].jump)
         del self._line[: max(0, at - 2)]
-        return starts
+        return at == 0 or cut or faded
 
-    def _starts(self, at: int) -> bool:
+    def _cut(self, at: int) -> bool:
+        """(The steps of the module's docstring, by number.)"""
         old, new = self._line[at - 1], self._line[at]
-        if self._through_black(new):
-            return True
         if self._flash_left:
             self._flash_left -= 1
-            if self._before_flash is not None and change_between(self._before_flash.g16, new.g16) < CHANGE:
+            if self._before_flash is not None and _jump(self._before_flash, new) < new.jump / 2:
                 self._flash_left = 0
                 return False
-        if new.change < CHANGE:  # 1
+        if new.change < CHANGE and new.jump < JUMP:
             return False
         after = self._line[at + 1 : at + 1 + FORESIGHT]
-        if any(change_between(old.g16, later.g16) < CHANGE / 2 for later in after):  # 3
+        if any(_jump(old, later) < new.jump / 2 for later in after):  # 1
             self._before_flash, self._flash_left = old, FORESIGHT
             return False
-        newness = self._newness(at)  # 4
-        if newness < NEW:
+        return self._another_picture(at) or self._out_of_the_calm(at)
+
+    def _another_picture(self, at: int) -> bool:
+        """(2)"""
+        if self._line[at].change < CHANGE or self._newness(at) < NEW:
             return False
         around = [self._newness(i) for i in range(max(1, at - 2), min(len(self._line), at + 1 + FORESIGHT)) if i != at]
-        if newness < STANDS_OUT * max(around, default=0.0):  # 2
+        return self._newness(at) >= STANDS_OUT * max(around, default=0.0)
+
+    def _out_of_the_calm(self, at: int) -> bool:
+        """(3)"""
+        old, new = self._line[at - 1], self._line[at]
+        around = [*self._calm, *(s.jump for s in self._line[at + 1 : at + 1 + FORESIGHT])]
+        if new.jump < max(JUMP, FAR_OUT * max(around, default=0.0)):
             return False
-        self._gone, self._black, self._peak = None, None, 0.0
-        return True
+        return correlation(old.g64, new.g64) < RELIT or _colour_jump(old, new) > JUMP / 3
 
     def _newness(self, at: int) -> float:
         seen = self._line[at]
@@ -137,6 +170,15 @@ class Cuts:
             return False
         self._black, self._gone, self._peak = None, new, contrast
         return correlation(gone.g64 - black.g64, new.g64 - black.g64) < CAME_BACK
+
+
+def _jump(a: _Seen, b: _Seen) -> float:
+    """Mean change of a cell in grey levels, of brightness and colour together."""
+    return float(np.abs(a.g64 - b.g64).mean()) + _colour_jump(a, b)
+
+
+def _colour_jump(a: _Seen, b: _Seen) -> float:
+    return sum(float(np.abs(x - y).mean()) for x, y in zip(a.colour, b.colour, strict=True)) / 2
 
 
 def change_between(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
