@@ -6,16 +6,16 @@ configuration, 3 unusable or missing input, 4 something needed is unavailable.
 
 from __future__ import annotations
 
-import json
+import io
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dramagate.commands import check as checking
 from dramagate.commands import compare as comparing
 from dramagate.commands import files, machine, records, service
-from dramagate.commands.errors import complain, exit_code_of
+from dramagate.commands.errors import USAGE, complain, exit_code_of, sentence_of, write_json
 
 app = typer.Typer(
     name="dramagate",
@@ -56,31 +56,59 @@ def _borrowed() -> None:
 _borrowed()
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(version("dramagate"))
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_say_version, is_eager=True)
+    ] = False,
 ) -> None:
-    if version:
-        from importlib.metadata import version as installed_version
-
-        typer.echo(installed_version("dramagate"))
-        raise typer.Exit
+    del version
 
 
 def main() -> None:
     """Run the command named on the command line, turning every expected error into one sentence and its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows escapes rather than a crash
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
     except KeyboardInterrupt:
         sys.exit(130)
+    except _MISUSED as misused:
+        sys.exit(_misused(misused))
     except Exception as error:
         code = exit_code_of(error)
         if code is None:
             raise
-        complain(str(error))
-        if "--json" in sys.argv:
-            sys.stdout.write(json.dumps({"schema": "dramagate/error@1", "error": str(error), "exit": code}) + "\n")
+        _failed(sentence_of(error), code)
         sys.exit(code)
+
+
+_MISUSED: Any = typer.BadParameter.__base__
+"""Typer's error for a command line it cannot read: the parent, in every version, of the one it makes public."""
+
+
+def _misused(error: Any) -> int:
+    """Say in one sentence what is wrong with the command line and where its help is; the exit code."""
+    if not error.format_message():  # a group named without a command: its help has been printed
+        return USAGE
+    command = error.ctx.command_path if error.ctx is not None else "dramagate"
+    _failed(f"{error.format_message().rstrip('.')}; see {command} --help", USAGE)
+    return USAGE
+
+
+def _failed(sentence: str, code: int) -> None:
+    complain(sentence)
+    if "--json" in sys.argv:
+        write_json({"schema": "dramagate/error@1", "error": sentence, "exit": code})
 
 
 if __name__ == "__main__":

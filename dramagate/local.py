@@ -14,7 +14,9 @@ from typing import Any
 
 from dramagate.commands.errors import InputError
 from provenance.asset import Asset
+from provenance.files import same_file
 from provenance.keys import Keys, Trust, development
+from provenance.registry import load as load_registry
 from provenance.registry import load_papers
 from review import pipeline
 from review.blobs import LocalBlobs
@@ -41,6 +43,15 @@ class Workplace:
         select(territories, names)
         return names
 
+    def readable_registry(self, named: Path | None) -> None:
+        """Raise RegistryError, with every place that is wrong, unless the registry asked about can be read whole."""
+        root = self._registry_root(named)
+        if root is not None:
+            load_registry(root)
+
+    def _registry_root(self, named: Path | None) -> Path | None:
+        return self.settings.registry_root if named is None else named.absolute()
+
     def review(
         self,
         path: Path,
@@ -57,14 +68,14 @@ class Workplace:
         submission = Submission(
             id="local",
             tenant="local",
-            asset=Asset.of(path, kind_of(path, record)),
+            asset=Asset.of(path.absolute(), kind_of(path, record)),
             file_name=path.name,
             papers=record,
             territories=territories,
             rulebooks=rulebooks,
             gate=gate or (record or {}).get("gate") or "publish",
             planned_publish_at=_planned(record),
-            registry_root=registry or self.settings.registry_root,
+            registry_root=self._registry_root(registry),
         )
         return pipeline.review(submission, self.desk, pipeline.remembering())
 
@@ -85,6 +96,19 @@ def readable(path: Path) -> None:
         raise InputError(f"{path} may not be read by this user: change its permissions")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty: export it again")
+
+
+def writable(out: Path, *sources: Path) -> None:
+    """Raise InputError, saying what to do, unless a new file can be written at `out` without touching a source."""
+    if out.is_dir():
+        raise InputError(f"{out} is a folder: name the file to write in it")
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent} is not a folder: make it, or write somewhere else")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"{out.parent} may not be written by this user: change its permissions, or write elsewhere")
+    for source in sources:
+        if same_file(out, source):
+            raise InputError(f"{out} is the file that is read: name another, the source stays as it is")
 
 
 def _planned(papers: dict[str, Any] | None) -> datetime:

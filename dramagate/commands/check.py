@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import OUTCOME_CODES, UNUSABLE, InputError, UsageError, complain, exit_code_of, strictest
+from dramagate.commands.errors import (
+    OUTCOME_CODES,
+    USAGE,
+    UsageError,
+    complain,
+    exit_code_of,
+    sentence_of,
+    strictest,
+    write_json,
+)
 
 if TYPE_CHECKING:
+    from dramagate.local import Workplace
     from review.pipeline import Decision
+
+MOST_SEEN = 20
+"""Findings shown on a terminal; all of them are in the JSON and in the report."""
 
 
 def check(
     file: Annotated[
-        list[Path], typer.Argument(help="Episode, shot, image, audio, script or storyboard.", metavar="FILE...")
+        list[Path], typer.Argument(help="Episode, shot, image, audio, script or storyboard.", metavar="FILE")
     ],
     papers: Annotated[
         Path | None, typer.Option(help="The episode's papers (episode.schema.json).", metavar="P.json")
@@ -43,41 +58,52 @@ def check(
         raise UsageError(f"--gate {gate}: it is prescreen or publish")
     if papers is not None and len(file) > 1:
         raise UsageError("--papers describes one episode: check several files without it, or one by one")
-    workplace = local.open_workplace(trust or (), progress=_progress_bar(as_json))
-    books = workplace.rulebooks(tuple(rulebook or ()), tuple(territory or ()))
-    codes = []
-    for path in file:
-        try:
-            decision = workplace.review(
-                path, papers=papers, gate=gate, territories=tuple(territory or ()), rulebooks=books, registry=registry
-            )
-        except Exception as error:
-            if (code := exit_code_of(error)) is None or (code != UNUSABLE and len(file) == 1):
-                raise
-            _unusable(path, error, as_json)
-            codes.append(code)
-            continue
-        document = decision.to_json()
-        if report is not None:
-            document["report"] = str(_write_report(report, decision, document, workplace, path))
-        if as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-        else:
-            _tell(document)
-        codes.append(OUTCOME_CODES[document["outcome"]])
+    with _progress_bar() as progress, _folder_for(report):
+        workplace = local.open_workplace(trust or (), progress=progress)
+        books = workplace.rulebooks(tuple(rulebook or ()), tuple(territory or ()))
+        workplace.readable_registry(registry)
+        codes = []
+        for path in file:
+            try:
+                decision = workplace.review(
+                    path,
+                    papers=papers,
+                    gate=gate,
+                    territories=tuple(territory or ()),
+                    rulebooks=books,
+                    registry=registry,
+                )
+            except Exception as error:
+                # What is wrong with the machine or the command is wrong for every file; the rest is this file's.
+                if (code := exit_code_of(error)) is None or code == USAGE:
+                    raise
+                _unusable(path, sentence_of(error), as_json)
+                codes.append(code)
+                continue
+            document = decision.to_json()
+            if report is not None:
+                document["report"] = str(_write_report(report, decision, document, workplace, path))
+            document["file"] = str(path)
+            if as_json:
+                write_json(document)
+            else:
+                _tell(document)
+            codes.append(OUTCOME_CODES[document["outcome"]])
     raise typer.Exit(strictest(codes))
 
 
-def _unusable(path: Path, error: Exception, as_json: bool) -> None:
-    complain(str(error))
+def _unusable(path: Path, sentence: str, as_json: bool) -> None:
+    complain(sentence)
     if as_json:
-        sys.stdout.write(json.dumps({"schema": "dramagate/check@1", "file": str(path), "error": str(error)}) + "\n")
+        write_json({"schema": "dramagate/check@1", "file": str(path), "error": sentence})
 
 
-def _progress_bar(as_json: bool) -> Any:
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on standard error, shown on a terminal only and after two seconds."""
-    if as_json or not sys.stderr.isatty():
-        return None
+    if not sys.stderr.isatty():
+        yield None
+        return
     import time
 
     from rich.console import Console
@@ -93,44 +119,97 @@ def _progress_bar(as_json: bool) -> Any:
         if total and done >= total:
             bar.stop()
 
-    return show
+    try:
+        yield show
+    finally:
+        bar.stop()
 
 
-def _write_report(folder: Path, decision: Decision, document: dict[str, Any], workplace: Any, path: Path) -> Path:
+@contextmanager
+def _folder_for(report: Path | None) -> Iterator[None]:
+    """The folder of --report, known to be there before the long work begins; gone again where nothing came of it."""
+    if report is None:
+        yield
+        return
+    missing = [folder for folder in (report, *report.parents) if not folder.exists()]
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = "is a file" if report.is_file() else error.strerror
+        raise UsageError(f"--report {report}: {why}; name a folder that can be written") from error
+    try:
+        yield
+    finally:
+        for folder in missing:
+            if any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def _write_report(folder: Path, decision: Decision, document: dict[str, Any], workplace: Workplace, path: Path) -> Path:
+    """Write the page, the rendered cut and the verdict as JSON into `folder`; where the page lies."""
+    from provenance.files import replacing
     from review.report import write_report
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error
     rendered = workplace.released_path(decision) if document["outcome"] == "segment" else None
-    written: Path = write_report(folder, document, media=path, rendered=rendered)
-    (folder / f"{path.stem}.verdict.json").write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8")
+    written = write_report(folder, document, media=path, rendered=rendered)
+    # Beside the page of another file lies another verdict, even where both films have one name.
+    apart = written.stem.removeprefix("report")
+    with replacing(folder / f"{path.stem}{apart}.verdict.json") as fresh:
+        fresh.write_text(json.dumps(document, ensure_ascii=False, indent=1), "utf-8", "backslashreplace")
     return written
 
 
 def _tell(document: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """The document as a person reads it: verdict, reasons, what is changed, what was seen, what to do."""
+    from dramagate.commands.shown import console, line, table
 
-    console = Console()
+    on = console()
     colours = {"approve": "bold green", "segment": "bold yellow", "hold": "bold magenta", "reject": "bold red"}
-    outcome = document["outcome"]
-    console.print(Text(document["file"], style="bold"), Text(outcome, style=colours[outcome]))
-    for reason in document["verdict"]["reasons"]:
-        ranges = ", ".join(f"{s / 1e6:.2f}-{e / 1e6:.2f} s" for s, e in reason["ranges"][:4])
-        console.print(Text(f"  {reason['outcome']:8} {reason['rule']}  {ranges}", style=colours[reason["outcome"]]))
-        console.print(Text(f"           {reason['explanation']['zh']}"))
-        console.print(Text(f"           {reason['explanation']['en']}", style="dim"))
-    if document["verdict"]["edits"]:
-        table = Table("edit", "from", "to", "rule", title="what is changed", title_justify="left")
-        for edit in document["verdict"]["edits"]:
-            table.add_row(edit["do"], f"{edit['start_us'] / 1e6:.3f} s", f"{edit['end_us'] / 1e6:.3f} s", edit["rule"])
-        console.print(table)
-    for obligation in document["verdict"]["obligations"]:
-        console.print(Text(f"  still owed: {obligation['what']['zh']} / {obligation['what']['en']}"))
+    outcome, verdict = document["outcome"], document["verdict"]
+    on.print(line(document["file"], "bold"), line(outcome, colours[outcome]))
+    for said, reasons in _by_explanation(verdict["reasons"]).items():
+        ranges = ", ".join(f"{s / 1e6:.2f}-{e / 1e6:.2f} s" for s, e in reasons[0]["ranges"][:4])
+        rules = ", ".join(dict.fromkeys(r["rule"] for r in reasons))
+        on.print(line(f"  {reasons[0]['outcome']:8} {rules}  {ranges}".rstrip(), colours[reasons[0]["outcome"]]))
+        on.print(line(f"           {said[1]}"))
+        on.print(line(f"           {said[2]}", "dim"))
+    if verdict["edits"]:
+        edits = table("edit", "from", "to", "rule", title="what is changed")
+        for edit in verdict["edits"]:
+            edits.add_row(edit["do"], _seconds(edit["start_us"]), _seconds(edit["end_us"]), edit["rule"])
+        on.print(edits)
+    if seen := sorted(document["screening"]["findings"], key=lambda f: (f["start_us"], f["end_us"], f["category"])):
+        found = table("seen", "from", "to", "score", "what", "by", title="timeline")
+        for f in seen[:MOST_SEEN]:
+            about = line(f.get("text") or f.get("subject") or f.get("work") or "")
+            times = (_seconds(f["start_us"]), _seconds(f["end_us"]), f"{f['score']:.2f}")
+            found.add_row(f["category"], *times, about, f["classifier"])
+        on.print(found)
+        if len(seen) > MOST_SEEN:
+            on.print(line(f"  and {len(seen) - MOST_SEEN} more: --json and --report show all", "dim"))
+    if verdict["audience"]:
+        on.print(line(f"  audience: {json.dumps(verdict['audience'], ensure_ascii=False)}"))
+    for obligation in verdict["obligations"]:
+        on.print(line(f"  still owed: {obligation['what']['zh']} / {obligation['what']['en']}"))
+    for step in verdict["path_to_approval"]:
+        on.print(line(f"  to be approved: {step['what']['zh']} / {step['what']['en']}"))
     seal = document["provenance"]
-    console.print(Text(f"  seal: {seal['seal']}, AI disclosure: {seal['ai_disclosure']}", style="dim"))
-    if document["verdict"]["not_checked"]:
-        console.print(Text("  not checked: " + ", ".join(document["verdict"]["not_checked"]), style="dim"))
+    on.print(line(f"  seal: {seal['seal']}, AI disclosure: {seal['ai_disclosure']}", "dim"))
+    if verdict["not_checked"]:
+        on.print(line("  not checked: " + ", ".join(verdict["not_checked"]), "dim"))
+    if "report" in document:
+        on.print(line(f"  report: {document['report']}", "dim"))
+
+
+def _by_explanation(reasons: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """Reasons in their order, those together that say the same: one fact that is missing may hold up many rules."""
+    together: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for reason in reasons:
+        said = (reason["outcome"], reason["explanation"]["zh"], reason["explanation"]["en"])
+        together.setdefault(said, []).append(reason)
+    return together
+
+
+def _seconds(us: int) -> str:
+    return f"{us / 1e6:.3f} s"

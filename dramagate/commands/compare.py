@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import InputError, UsageError
+from dramagate.commands.errors import InputError, UsageError, write_json
 from provenance.failure import Unavailable
 
 KINDS = ("face", "picture", "video", "audio", "voice")
@@ -42,8 +40,7 @@ def compare(
                 readable(side)
     for row in _compared(kind, rows):
         if as_json:
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            write_json(row)
         else:
             _tell(row)
 
@@ -52,11 +49,13 @@ def _read_pairs(path: Path) -> list[Row]:
     """Pairs of the list as written and as resolved. Every line is read before any file is opened."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as UTF-8 text: {error}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save the list as UTF-8 with tabs between the paths") from error
     header = lines[0].split("\t") if lines else []
     if header[:2] != ["a", "b"]:
-        raise InputError(f"{path}:1: the header must begin with a<TAB>b, and is {lines[:1]}")
+        raise InputError(f"{path}:1: the header must begin with a<TAB>b; found {lines[0] if lines else 'nothing'!r}")
     rows = []
     for number, line in enumerate(lines[1:], 2):
         if not line.strip():
@@ -100,11 +99,10 @@ def _compared(kind: str, rows: list[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _tell(row: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.text import Text
+    from dramagate.commands.shown import console, line
 
     ranges = "; ".join(
         f"{a0 / 1e6:.2f}-{a1 / 1e6:.2f} s = {b0 / 1e6:.2f}-{b1 / 1e6:.2f} s" for a0, a1, b0, b1 in row["ranges"]
     )
     why = f"  ({row['why']})" if row.get("why") else ""
-    Console().print(Text(f"{row['match']:8} {row['score']:.3f}  {row['a']}  {row['b']}  {ranges}{why}"))
+    console().print(line(f"{row['match']:8} {row['score']:.3f}  {row['a']}  {row['b']}  {ranges}{why}".rstrip()))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import InputError, UsageError
+from dramagate.commands.errors import UNUSABLE, InputError, UsageError, write_json
 
 Out = Annotated[Path, typer.Option("--out", help="Where to write; the source is never touched.", metavar="F")]
 
@@ -41,36 +41,41 @@ def inspect(
     except sandbox.Stopped as stopped:
         raise InputError(f"{file} cannot be inspected: {stopped}") from stopped
     if as_json:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+        write_json(report)
     else:
         _tell(file, report)
+    if any(problem["code"] == "file.malformed" for problem in report["problems"]):
+        raise typer.Exit(UNUSABLE)
 
 
 def _tell(file: Path, report: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.text import Text
     from rich.tree import Tree
 
-    console = Console()
-    console.print(Text(f"{file.name}: seal {report['seal']}, AI disclosure {report['ai_disclosure']}", style="bold"))
+    from dramagate.commands.shown import console, line
+
+    on = console()
+    on.print(line(f"{file.name}: seal {report['seal']}, AI disclosure {report['ai_disclosure']}", "bold"))
     if report["trust_list"]:
-        console.print(Text(f"  signed by {report['signer']}, vouched for by {report['trust_list']}"))
+        on.print(line(f"  signed by {report['signer']}, vouched for by {report['trust_list']}"))
     for problem in report["problems"]:
-        console.print(Text(f"  {problem['code']}: {problem['en']}\n  {problem['zh']}", style="yellow"))
+        on.print(line(f"  {problem['code']}: {problem['en']}", "yellow"))
+        on.print(line(f"  {problem['zh']}", "yellow"))
     if report["aigc"]:
         label = report["aigc"]
         conforming = "conforming" if label["conforming"] else "not conforming"
-        console.print(Text(f"  AIGC label ({label['carrier']}, {conforming}): {json.dumps(label['fields'])}"))
+        on.print(
+            line(f"  AIGC label ({label['carrier']}, {conforming}): {json.dumps(label['fields'], ensure_ascii=False)}")
+        )
     for trace in report["generators"]:
-        console.print(Text(f"  declared, unverified: {trace}"))
+        on.print(line(f"  declared, unverified: {trace}"))
     if report["chain"]:
         tree = Tree("chain, outermost first")
         for link in report["chain"]:
             role, name = link["relationship"] or "active", link["title"] or link["manifest"]
-            tree.add(Text(f"{role}: {name} ({link['state']}), by {link['signer']}")).add(
-                Text(", ".join(link["actions"]))
+            tree.add(line(f"{role}: {name} ({link['state']}), by {link['signer']}")).add(
+                line(", ".join(link["actions"]))
             )
-        console.print(tree)
+        on.print(tree)
 
 
 def sign(
@@ -84,15 +89,16 @@ def sign(
     title: Annotated[str | None, typer.Option(help="Title in the manifest; the file's name where not given.")] = None,
 ) -> None:
     """Seal FILE as F with this machine's generator key: verified before F appears."""
-    from dramagate.local import readable
+    from dramagate.local import readable, writable
     from provenance.keys import development
-    from provenance.sign import Action, Ingredient
+    from provenance.sign import Action, Ingredient, SignError
     from provenance.sign import sign as seal
     from review.settings import load
     from review.submission import kind_of
 
     for path in (file, *(parent or ())):
         readable(path)
+    writable(out, file, *(parent or ()))
     keys = development(load().home)
     made_from = list(parent or ())
     ingredients = [Ingredient(path, "parentOf", "parent", title=path.name) for path in made_from[:1]]
@@ -100,7 +106,10 @@ def sign(
         Ingredient(path, "componentOf", f"component-{number}", title=path.name)
         for number, path in enumerate(made_from[1:], 1)
     ]
-    actions = [Action.parse(text) for text in action or ()]
+    try:
+        actions = [Action.parse(text) for text in action or ()]
+    except SignError as wrong:
+        raise UsageError(f"--action: {wrong}") from wrong
     if not actions and not ingredients:
         raise UsageError(
             "say how the file came to be, for example --action created=trainedAlgorithmicMedia, or name its --parent"
@@ -134,7 +143,7 @@ def label(
     """Write the implicit AIGC label of GB 45438-2025 into FILE, and the visible one with --text. Seal it afterwards."""
     import tempfile
 
-    from dramagate.local import readable
+    from dramagate.local import readable, writable
     from provenance import aigc
     from provenance.asset import digest
     from provenance.label import TEXT, burn_in
@@ -143,13 +152,18 @@ def label(
     readable(file)
     if language not in TEXT:
         raise UsageError(f"--language {language}: it is one of {', '.join(TEXT)}")
+    writable(out, file)
+    try:
+        implicit = aigc.Label.first(producer, produce_id or digest(file)[:32])
+    except aigc.LabelError as wrong:
+        raise UsageError(f"--producer and --produce-id: {wrong}") from wrong
     settings = load()
-    with tempfile.TemporaryDirectory(dir=out.parent if out.parent.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         source = file
         if text:
             source = Path(folder) / f"burned{file.suffix}"
             burn_in(file, source, TEXT[language], font=settings.font)
-        aigc.write(source, out, aigc.Label.first(producer, produce_id or digest(file)[:32]))
+        aigc.write(source, out, implicit)
     sys.stderr.write(
         f"labelled: {out} (a seal comes after the label: dramagate sign {out} --parent {file} --out ...)\n"
     )
@@ -161,13 +175,14 @@ def render(
     verdict: Annotated[Path, typer.Option(help="The document of `check --json`, or its verdict.", metavar="V.json")],
 ) -> None:
     """Apply the edits of a segment verdict to FILE. The result is neither screened nor sealed: `check` does both."""
-    from dramagate.local import readable
+    from dramagate.local import readable, writable
     from policies.verdict import Edit
     from review import sandbox
     from review.settings import load
 
     readable(file)
     readable(verdict)
+    writable(out, file, verdict)
     try:
         document = json.loads(verdict.read_text("utf-8-sig"))
         edits = document.get("verdict", document)["edits"]

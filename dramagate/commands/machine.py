@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import UsageError
+from dramagate.commands.errors import UsageError, write_json
 from provenance.failure import Unavailable
 
 if TYPE_CHECKING:
@@ -55,22 +54,20 @@ def models_pull(
     as_json: AsJson = False,
 ) -> None:
     """Prepare weights by pinned digest. Nothing is ever downloaded while screening."""
-    from classifiers.weights import PullFailed, pull, pull_default
+    from classifiers.weights import CATALOGUE, pull, pull_default
     from review.settings import load
 
     if default == (name is not None):
         raise UsageError("name the weights to pull, or say --default")
+    known = [weights.name for weights in CATALOGUE]
+    if name is not None and name not in known:
+        raise UsageError(f"no weights are called {name!r}; there are {', '.join(known)}")
     root = load().weights
-    try:
-        told = (
-            pull_default(root, _note)
-            if name is None
-            else (pull(name, root, source, licence=licence, link=link, progress=_note),)
-        )
-    except PullFailed as failed:
-        raise Unavailable(str(failed)) from failed
-    except KeyError as unknown:
-        raise UsageError(str(unknown.args[0])) from unknown
+    told = (
+        pull_default(root, _note)
+        if name is None
+        else (pull(name, root, source, licence=licence, link=link, progress=_note),)
+    )
     _show_models(told, as_json)
 
 
@@ -80,19 +77,18 @@ def _note(line: str) -> None:
 
 def _show_models(found: tuple[Status, ...], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps({"schema": "dramagate/models@1", "models": [s.to_json() for s in found]}) + "\n")
+        write_json({"schema": "dramagate/models@1", "models": [s.to_json() for s in found]})
         return
-    from rich.console import Console
-    from rich.table import Table
+    from dramagate.commands.shown import console, table
 
-    table = Table("weights", "state", "licence", "size", "needed by", "to prepare")
+    shown = table("weights", "state", "licence", "size", "needed by", "to prepare")
     for s in found:
         w = s.weights
         size = f"{s.size_bytes / 1e6:.0f} MB" if s.size_bytes else ""
-        table.add_row(
+        shown.add_row(
             w.name, s.state.value, s.licence, size, ", ".join(w.needed_by), "" if s.state == "ready" else w.command
         )
-    Console().print(table)
+    console().print(shown)
 
 
 @keys.command("list")
@@ -117,16 +113,15 @@ def keys_list(as_json: AsJson = False) -> None:
         )
     document = {"schema": "dramagate/keys@1", "root": str(held.root_path), "identities": rows}
     if as_json:
-        sys.stdout.write(json.dumps(document) + "\n")
+        write_json(document)
         return
-    from rich.console import Console
-    from rich.table import Table
+    from dramagate.commands.shown import console, line, table
 
-    table = Table("role", "subject", "valid until", "algorithm")
+    shown = table("role", "subject", "valid until", "algorithm")
     for row in rows:
-        table.add_row(row["role"], row["subject"], row["valid_until"], row["algorithm"])
-    Console().print(table)
-    Console().print(f"root certificate to hand to others: {document['root']}")
+        shown.add_row(row["role"], row["subject"], row["valid_until"], row["algorithm"])
+    console().print(shown)
+    console().print(line(f"root certificate to hand to others: {document['root']}"))
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -136,16 +131,15 @@ def doctor(as_json: AsJson = False) -> None:
     found = examine_machine()
     if as_json:
         rows = [c.to_json() for c in found]
-        sys.stdout.write(json.dumps({"schema": "dramagate/doctor@1", "checks": rows}, ensure_ascii=False) + "\n")
+        write_json({"schema": "dramagate/doctor@1", "checks": rows})
     else:
-        from rich.console import Console
-        from rich.table import Table
+        from dramagate.commands.shown import console, line, plain, table
 
-        table = Table("", "what", "found", "to do")
+        shown = table("", "what", "found", "to do")
         for c in found:
-            mark = "[green]ok[/]" if c.ok else ("[red]missing[/]" if c.needed else "[yellow]not here[/]")
-            table.add_row(mark, c.what, c.found, "" if c.ok else c.remedy)
-        Console().print(table)
+            mark = ("ok", "green") if c.ok else ("missing", "red") if c.needed else ("not here", "yellow")
+            shown.add_row(line(*mark), c.what, plain(c.found), "" if c.ok else c.remedy)
+        console().print(shown)
     if any(c.needed and not c.ok for c in found):
         raise typer.Exit(4)
 
@@ -161,15 +155,14 @@ def bench(
         raise UsageError(f"bench {name}: there is {', '.join(sorted(BENCHES))}")
     results = run([name] if name else sorted(BENCHES), _note)
     if as_json:
-        sys.stdout.write(json.dumps({"schema": "dramagate/bench@1", "results": results}) + "\n")
+        write_json({"schema": "dramagate/bench@1", "results": results})
         return
-    from rich.console import Console
-    from rich.table import Table
+    from dramagate.commands.shown import console, table
 
-    table = Table("measurement", "value", "unit", "baseline", "ratio", "target")
+    shown = table("measurement", "value", "unit", "baseline", "ratio", "target")
     for row in results:
-        table.add_row(*(_cell(row.get(k)) for k in ("id", "value", "unit", "baseline", "ratio", "target")))
-    Console().print(table)
+        shown.add_row(*(_cell(row.get(k)) for k in ("id", "value", "unit", "baseline", "ratio", "target")))
+    console().print(shown)
 
 
 def _cell(value: Any) -> str:

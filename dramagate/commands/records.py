@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dramagate.commands.errors import InputError, UsageError
+from dramagate.commands.errors import InputError, UsageError, write_json
 
 registry = typer.Typer(
     help="Persons and consents, works and licences that findings are matched against.", no_args_is_help=True
@@ -110,18 +110,19 @@ def list_(
     from provenance import registry as records
 
     root = _root(folder)
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; name a registry, or make one with `dramagate registry add`")
     rows = records.list_records(root) if root.is_dir() else []
     if as_json:
         document = {"schema": "dramagate/registry@1", "root": str(root), "records": rows}
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        write_json(document)
         return
-    from rich.console import Console
-    from rich.table import Table
+    from dramagate.commands.shown import console, plain, table
 
-    table = Table("kind", "id", "title", "files", title=str(root), title_justify="left")
+    shown = table("kind", "id", "title", "files", title=str(root))
     for row in rows:
-        table.add_row(row["kind"], row["id"], row["title"], str(row["references"]))
-    Console().print(table)
+        shown.add_row(row["kind"], plain(row["id"]), plain(row["title"]), str(row["references"]))
+    console().print(shown)
 
 
 @registry.command("remove")
