@@ -99,7 +99,8 @@ class ProvenanceReport:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict of JSON values; enums as their strings, tuples as lists."""
-        return _plain(asdict(self))
+        doc: dict[str, Any] = _plain(asdict(self))
+        return doc
 
     @classmethod
     def from_json(cls, doc: dict[str, Any]) -> ProvenanceReport:

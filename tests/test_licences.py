@@ -24,11 +24,13 @@ def _name(name: str) -> str:
 
 def _stated(distribution: importlib.metadata.Distribution) -> str:
     """The licence a distribution's metadata states, as an expression, classifiers or the first line of a text."""
-    meta = distribution.metadata
-    if expression := meta.get("License-Expression"):
-        return expression
-    classifiers = [c.rsplit("::", 1)[1].strip() for c in meta.get_all("Classifier") or [] if c.startswith("License")]
-    return "; ".join(sorted(classifiers)) or (meta.get("License") or "").split("\n")[0][:60] or "not stated"
+    meta = distribution.metadata.json
+    if expression := meta.get("license_expression"):
+        return str(expression)
+    classifiers = [
+        str(c).rsplit("::", 1)[1].strip() for c in meta.get("classifier", ()) if str(c).startswith("License")
+    ]
+    return "; ".join(sorted(classifiers)) or str(meta.get("license", "")).split("\n")[0][:60] or "not stated"
 
 
 def _closure() -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from provenance.failure import Refused
 from review import sandbox
 from review.sandbox import Limits
 
@@ -64,7 +65,7 @@ def test_only_the_functions_meant_for_it_can_be_called() -> None:
 def test_a_file_that_is_not_what_it_claims_is_refused_with_its_own_name(tmp_path: Path) -> None:
     text = tmp_path / "0123abcd"
     text.write_text("This is no film.", "utf-8")
-    with pytest.raises(sandbox.Refused, match=r"^episode\.mp4"):
+    with pytest.raises(Refused, match=r"^episode\.mp4"):
         sandbox.call("review.examine:take_in", _arguments(text, tmp_path), Limits())
 
 
