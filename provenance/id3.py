@@ -233,7 +233,7 @@ def _split(coding: int, raw: bytes) -> tuple[bytes, bytes]:
         first, _, second = raw.partition(b"\0")
         return first, second
     at = raw.find(b"\0\0")
-    while at % 2 == 1:
+    while at > 0 and at % 2:
         at = raw.find(b"\0\0", at + 1)
     return (raw, b"") if at < 0 else (raw[:at], raw[at + 2 :])
 
