@@ -12,15 +12,18 @@ between two others. What counts as something is a change of one cell of a 64x64 
 levels, or of a 32x32 grid by `COLOUR`, that things moving about by up to `REACH` cells do not
 explain: a cell is explained by movement where its value lies between the least and the greatest
 nearby in the frame before (and after). Where nothing moves nearby, no such allowance is made.
-Rules 2 and 3 skip what was examined shortly before: a light that flickers between two states is
-looked at in both states, not in every frame.
+Rules 2 and 3 skip what was examined shortly before in much the same place: a light that flickers
+between two states is looked at in both states, and a mouth that opens and closes in some of its
+shapes, not in every frame.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -38,8 +41,12 @@ COLOUR = 24.0
 """The same for the colour differences in a 32x32 grid."""
 REACH = 4
 """Cells (a sixteenth of the picture) that things may move in one frame and still be the same things."""
-REMEMBERED = 6
-"""How many examined looks are remembered as seen."""
+TEXTURE = 0.25
+"""Share of the contrast nearby by which a cell of something finer than a cell (moving text) may swing beyond it."""
+REMEMBERED = 12
+"""How many examined looks are remembered as seen..."""
+NEARBY = 3
+"""...and by how many cells what is seen again may have moved."""
 
 
 _AROUND = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
@@ -75,17 +82,33 @@ class Look:
         return tuple(np.asarray(cv2.dilate(p, _AROUND), np.float32) for p in self.planes)
 
     def differs(self, other: Look) -> bool:
-        """Whether any cell shows something else."""
-        return any(_most(np.abs(a - b)) > CELL for a, b in zip(self.planes, other.planes, strict=True))
+        """Whether any cell is another."""
+        return any(float(np.abs(a - b).max()) > CELL for a, b in zip(self.planes, other.planes, strict=True))
 
-    def holds_new(self, *others: Look) -> bool:
-        """Whether some cell is beyond what is near it in any of `others`."""
+    def news(self, *others: Look) -> list[NDArray[np.bool_]]:
+        """Per plane, the cells beyond what is near them in any of `others`."""
+        found = []
         for n, plane in enumerate(self.planes):
             least = np.minimum.reduce([o.least[n] for o in others])
             greatest = np.maximum.reduce([o.greatest[n] for o in others])
-            if _most(np.maximum(plane - greatest, least - plane)) > CELL:
-                return True
-        return False
+            beyond = np.maximum(plane - greatest, least - plane)
+            found.append(beyond > CELL + TEXTURE * (greatest - least))
+        return found
+
+    def shows(self, cells: Sequence[NDArray[np.bool_]], in_other: Look) -> bool:
+        """Whether `in_other` shows the same within `NEARBY` cells of the rectangle around `cells`."""
+        box = _around(cells)
+        return box is None or all(
+            _found_near(mine, theirs, box if mine.shape[0] == 64 else _halved(box))
+            for mine, theirs in zip(self.planes, in_other.planes, strict=True)
+        )
+
+
+class Timed(Protocol):
+    """What has a time: a decoded frame."""
+
+    at_us: int
+    until_us: int
 
 
 class Novelty:
@@ -97,13 +120,14 @@ class Novelty:
         self._last: deque[Look] = deque(maxlen=2)
         """The frames before the one asked about, newest last."""
 
-    def wants(self, frame: RawFrame, look: Look, after: Look | None, *, starts_shot: bool) -> bool:
+    def wants(self, frame: Timed, look: Look, after: Look | None, *, starts_shot: bool) -> bool:
         """(The rules of the module's docstring, by number.) Call once per frame, in order."""
         since_us = frame.at_us if self._unseen_since_us is None else self._unseen_since_us
         wanted = (
             starts_shot  # 1
             or frame.until_us - since_us >= MAX_UNSEEN_US  # 4
-            or ((self._odd(look, after) or self._popped_up(look)) and all(look.differs(s) for s in self._seen))  # 2, 3
+            or self._unseen(look, self._odd(look, after))  # 2
+            or self._unseen(look, self._popped_up(look))  # 3
         )
         if wanted:
             self._seen.append(look)
@@ -113,33 +137,74 @@ class Novelty:
         self._last.append(look)
         return wanted
 
-    def _odd(self, look: Look, after: Look | None) -> bool:
-        """Whether some cell differs from both neighbours while these agree with each other, or is new to both."""
+    def _unseen(self, look: Look, cells: list[NDArray[np.bool_]]) -> bool:
+        """Whether there are such cells, and nothing examined lately shows the same there."""
+        return any(c.any() for c in cells) and not any(look.shows(cells, seen) for seen in self._seen)
+
+    def _odd(self, look: Look, after: Look | None) -> list[NDArray[np.bool_]]:
+        """Cells that differ from both neighbours while these agree with each other, or are new to both."""
         if not self._last:
-            return True
+            return [np.ones_like(p, np.bool_) for p in look.planes]
         before = self._last[-1]
+        if not look.differs(before):
+            return []
         if after is None:
-            return look.holds_new(before)
-        return look.holds_new(before, after) or _alone_in_stillness(look, before, after)
+            return look.news(before)
+        return [a | b for a, b in zip(look.news(before, after), _alone_in_stillness(look, before, after), strict=True)]
 
-    def _popped_up(self, look: Look) -> bool:
-        """Whether the frame before held something new and this one still holds it."""
+    def _popped_up(self, look: Look) -> list[NDArray[np.bool_]]:
+        """Cells in which the frame before held something new and this one, with nothing new to it, still does."""
         if len(self._last) < 2:
-            return False
+            return []
         earlier, before = self._last
-        return before.holds_new(earlier) and look.holds_new(earlier) and not look.holds_new(before)
+        if not before.differs(earlier) or (look.differs(before) and any(c.any() for c in look.news(before))):
+            return []
+        return [then & now for then, now in zip(before.news(earlier), look.news(earlier), strict=True)]
 
 
-def _alone_in_stillness(look: Look, before: Look, after: Look) -> bool:
+def _alone_in_stillness(look: Look, before: Look, after: Look) -> list[NDArray[np.bool_]]:
+    found = []
     for here, old, new in zip(look.planes, before.planes, after.planes, strict=True):
-        deviates = np.minimum(np.abs(here - old), np.abs(here - new))
-        if _most(deviates) > CELL and _most(deviates - cv2.dilate(np.abs(old - new), _AROUND)) > CELL:
-            return True
+        alone = np.minimum(np.abs(here - old), np.abs(here - new)) > CELL
+        if alone.any():
+            moved = cv2.dilate(np.abs(old - new), _AROUND)
+            alone = np.minimum(np.abs(here - old), np.abs(here - new)) - moved > CELL
+        found.append(alone)
+    return found
+
+
+Box = tuple[int, int, int, int]
+
+
+def _around(cells: Sequence[NDArray[np.bool_]]) -> Box | None:
+    """(top, bottom, left, right) of the rectangle around all cells, one wider, in the 64x64 grid."""
+    boxes = []
+    for plane in cells:
+        rows, columns = np.flatnonzero(plane.any(axis=1)), np.flatnonzero(plane.any(axis=0))
+        if len(rows):
+            scale = 64 // plane.shape[0]
+            boxes.append((rows[0] * scale, (rows[-1] + 1) * scale, columns[0] * scale, (columns[-1] + 1) * scale))
+    if not boxes:
+        return None
+    top, bottom, left, right = zip(*boxes, strict=True)
+    return max(0, min(top) - 1), min(64, max(bottom) + 1), max(0, min(left) - 1), min(64, max(right) + 1)
+
+
+def _halved(box: Box) -> Box:
+    top, bottom, left, right = box
+    return top // 2, -(-bottom // 2), left // 2, -(-right // 2)
+
+
+def _found_near(mine: Cells, theirs: Cells, box: Box) -> bool:
+    """Whether the rectangle of `mine` is in `theirs`, no cell off by more than `CELL`, within `NEARBY` cells."""
+    top, bottom, left, right = box
+    patch, side = mine[top:bottom, left:right], mine.shape[0]
+    for dy in range(max(-NEARBY, -top), min(NEARBY, side - bottom) + 1):
+        for dx in range(max(-NEARBY, -left), min(NEARBY, side - right) + 1):
+            there = theirs[top + dy : bottom + dy, left + dx : right + dx]
+            if np.abs(patch - there).max() <= CELL:
+                return True
     return False
-
-
-def _most(cells: NDArray[np.float32]) -> float:
-    return float(cells.max())
 
 
 class ScreenFrame:
