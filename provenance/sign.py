@@ -324,11 +324,28 @@ def _must_be_sealable(src: Path, carrier: str, trust: Trust, ingredients: Sequen
                 f"{src}: some samples lie outside mdat, where the seal's hash does not look;"
                 " remux it with provenance.media.remux first"
             )
+    if carrier == "svg" and _closes_itself(src):
+        raise SignError(f"{src}: its <svg/> closes itself, so it has no inside to hold a seal; write it as <svg></svg>")
     if any(one.relationship == "parentOf" for one in ingredients):
         return
     held = check(src, trust)
     if held.seal is not Seal.ABSENT:
         raise SignError(f"{src}: already carries a seal, whose history would be lost; name it as the parent")
+
+
+_SVG_ROOT = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>)*+"""
+    rb"""<(?:[\w.-]+:)?svg((?:[^>"']|"[^"]*"|'[^']*')*+)>""",
+    re.DOTALL,
+)
+"""What may come before the root of an SVG, and its first tag with what is in it."""
+
+
+def _closes_itself(src: Path) -> bool:
+    """Whether an SVG's root is one empty tag, which c2pa-rs 0.91.3 does not take for a root."""
+    with src.open("rb") as file:
+        match = _SVG_ROOT.match(file.read(1 << 20))
+    return match is not None and match[1].endswith(b"/")
 
 
 def _must_be_sound(one: Ingredient, trust: Trust) -> ProvenanceReport:

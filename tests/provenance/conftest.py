@@ -23,7 +23,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("samples")
     rng = np.random.default_rng(7)
     picture = Image.fromarray(rng.integers(0, 255, (48, 48, 3), dtype=np.uint8))
-    for suffix in ("png", "jpg", "webp", "gif"):
+    for suffix in ("png", "jpg", "webp", "gif", "avif", "pdf"):
         picture.save(folder / f"a.{suffix}")
     _film(folder / "a.mp4", rng)
     _film(folder / "a.mov", rng)
@@ -37,6 +37,9 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         with av.open(str(folder / f"a.{suffix}"), "w", format=container) as out:
             _sound(out, out.add_stream(codec, rate=48000), rng)
+    (folder / "a.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><rect width="4" height="4"/></svg>\n', "utf-8"
+    )
     (folder / "a.json").write_text('{"title": "一"}\n', "utf-8")
     (folder / "a.txt").write_text("第一场\n", "utf-8")
     (folder / "a.md").write_text("# 第一集\n\n正文\n", "utf-8")

@@ -18,7 +18,7 @@ from provenance.keys import Keys, Trust, development
 from provenance.report import AiDisclosure, Seal
 from provenance.sign import ACTIONS, Action, Ingredient, Signed, SignError, SourceType, sign
 
-EMBEDDED = ["png", "jpg", "webp", "gif", "mp4", "mov", "m4a", "wav", "mp3", "flac"]
+EMBEDDED = ["png", "jpg", "webp", "gif", "avif", "svg", "pdf", "mp4", "mov", "m4a", "wav", "mp3", "flac"]
 BESIDE = ["json", "txt", "md", "fountain", "srt", "webm", "ogg"]
 MADE = Action("created", source_type="trainedAlgorithmicMedia", tool="Model", tool_version="1")
 Seals = Callable[..., Signed]
@@ -285,6 +285,9 @@ def test_samples_outside_mdat_are_refused_until_laid_out_anew(samples: Path, tmp
         ("cut.mp4", b"\0\0\0\x10ftypisom\0\0\0\0\0\0\xff\xffmoov", "does not fit the file"),
         ("many.mp4", b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x08free" * 30_000, "absurdly many boxes"),
         ("noise.png", bytes(range(256)), "could not be sealed"),
+        ("bare.svg", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "closes itself"),
+        ("bare.svg", b"<?xml version='1.0'?>\n<!-- <svg> -->\n<s:svg xmlns:s='x' d='>'\n />\n", "closes itself"),
+        ("bare.svg", b"\xef\xbb\xbf<!DOCTYPE svg [<!ENTITY a '<svg>'>]><svg/>", "closes itself"),
     ],
 )
 def test_what_is_no_file_of_its_kind_is_refused(
@@ -359,6 +362,25 @@ def test_a_label_beside_the_file_travels_with_it(samples: Path, tmp_path: Path, 
     note = tmp_path / "o.json.aigc.json"
     note.write_text(json.dumps({"AIGC": aigc.Label.first("P", "2").fields()}))
     assert [problem.code for problem in check(signed.asset.path, trust).problems] == ["aigc.disagreesWithSeal"]
+
+
+@pytest.mark.parametrize("inner", ["", "<rect/>", "<metadata/>"])
+def test_an_svg_whose_root_has_an_end_is_sealed(tmp_path: Path, sealed: Seals, trust: Trust, inner: str) -> None:
+    head = "<?xml version='1.0'?>\n<!-- <svg/> -->\n<svg xmlns='http://www.w3.org/2000/svg' class='a/'>"
+    (tmp_path / "a.svg").write_text(f"{head}{inner}</svg>")
+    signed = sealed(tmp_path / "a.svg", tmp_path / "out.svg")
+    assert check(signed.asset.path, trust).seal is Seal.TRUSTED
+
+
+@pytest.mark.parametrize(("suffix", "at"), [("avif", b"mdat"), ("pdf", b"/Length"), ("svg", b"width=")])
+def test_a_byte_of_the_picture_changed_breaks_the_seal(
+    samples: Path, tmp_path: Path, sealed: Seals, trust: Trust, suffix: str, at: bytes
+) -> None:
+    signed = sealed(samples / f"a.{suffix}", tmp_path / f"out.{suffix}")
+    data = bytearray(signed.asset.path.read_bytes())
+    data[data.rfind(at) + len(at) + 1] ^= 1
+    signed.asset.path.write_bytes(data)
+    assert check(signed.asset.path, trust).seal is Seal.INVALID
 
 
 def test_a_sparse_large_box_is_no_trouble(samples: Path, tmp_path: Path, sealed: Seals) -> None:
