@@ -120,6 +120,8 @@ def _moved(moov: bytes, behind: int, by: int) -> bytes:
     for box in _offset_tables(moov, 8, len(moov)):
         width = ">u4" if box.type == b"stco" else ">u8"
         count = struct.unpack_from(">I", moov, box.body + 4)[0]
+        if box.body + 8 + count * np.dtype(width).itemsize > box.end:
+            raise Malformed(f"a {box.type.decode()} box promises {count} entries and is too short for them")
         old = np.frombuffer(moov, width, count, box.body + 8).astype(np.int64)
         new = np.where(old >= behind, old + by, old)
         if new.size and int(new.max()) > np.iinfo(width).max:

@@ -18,7 +18,8 @@ from typing import BinaryIO
 from provenance import id3
 from provenance.files import copy_part
 
-MAX_COMMENTS = 100_000
+MAX_COMMENTS = 20_000
+"""Files seen have under a hundred; chapters written as comments make it thousands."""
 MAX_BLOCKS = 10_000
 MAX_PACKET_BYTES = 32 << 20
 """Of a longer header only the beginning is read. A FLAC block ends at 16 MiB; in Ogg, covers lie in comments."""

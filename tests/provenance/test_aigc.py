@@ -266,6 +266,15 @@ def test_a_hostile_packet_is_not_expanded(tmp_path: Path) -> None:
     assert aigc.read(tmp_path / "z.png") == ()
 
 
+def test_many_packed_texts_cannot_fill_the_memory(tmp_path: Path) -> None:
+    squeezed = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b" " * (7 << 20)))
+    (tmp_path / "w.png").write_bytes(_png_with(*[squeezed] * 100))
+    assert sum(len(entry.value) for entry in carriers.entries(tmp_path / "w.png")) <= carriers.MAX_TOTAL_CHARS + (
+        7 << 20
+    )
+    assert aigc.read(tmp_path / "w.png") == ()
+
+
 @given(st.text(max_size=12))
 def test_values_are_what_the_standard_allows(value: str) -> None:
     allowed = all(ord(c) == 0x21 or 0x23 <= ord(c) <= 0x5B or 0x5D <= ord(c) <= 0x7E for c in value)
