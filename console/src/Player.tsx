@@ -214,7 +214,7 @@ function useKeys(
       const on = event.target as HTMLElement;
       const typing = on.matches("textarea, select, input:not([type=range]):not([type=radio]):not([type=checkbox])");
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === " " && on.matches("button, a, summary, input")) return;
+      if (event.key === " " && on.matches("button, a, summary, input[type=checkbox]")) return;
       const now_us = (film?.currentTime ?? 0) * 1e6;
       const to = (one: Finding | undefined) => one && pick(one.id);
       const keys: Record<string, () => void> = {
