@@ -31,7 +31,9 @@ NEW = 0.90
 STANDS_OUT = 1.5
 """How many times the largest such sum in the two frames before and after it must be."""
 JUMP = 18.0
-"""Least mean change of a cell, in grey levels, of a cut between two shots framed alike..."""
+"""Least mean change of a cell, in grey levels, of a cut between two shots framed alike (in dark or flat pictures
+`JUMP_SHARE` of their contrast is enough)..."""
+JUMP_SHARE = 0.8
 FAR_OUT = 2.5
 """...and how many times the largest in the `CALM` frames before it and the two after it that must be..."""
 CALM = 12
@@ -122,7 +124,7 @@ class Cuts:
             if self._before_flash is not None and _jump(self._before_flash, new) < new.jump / 2:
                 self._flash_left = 0
                 return False
-        if new.change < CHANGE and new.jump < JUMP:
+        if new.change < CHANGE and new.jump < self._least_jump(old, new):
             return False
         after = self._line[at + 1 : at + 1 + FORESIGHT]
         if any(_jump(old, later) < new.jump / 2 for later in after):  # 1
@@ -141,9 +143,14 @@ class Cuts:
         """(3)"""
         old, new = self._line[at - 1], self._line[at]
         around = [*self._calm, *(s.jump for s in self._line[at + 1 : at + 1 + FORESIGHT])]
-        if new.jump < max(JUMP, FAR_OUT * max(around, default=0.0)):
+        if new.jump < max(self._least_jump(old, new), FAR_OUT * max(around, default=0.0)):
             return False
         return correlation(old.g64, new.g64) < RELIT or _colour_jump(old, new) > JUMP / 3
+
+    @staticmethod
+    def _least_jump(old: _Seen, new: _Seen) -> float:
+        contrast = (float(old.g64.std()) + float(new.g64.std())) / 2
+        return min(JUMP, max(JUMP / 6, JUMP_SHARE * contrast))
 
     def _newness(self, at: int) -> float:
         seen = self._line[at]
