@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import cv2
 import numpy as np
@@ -15,12 +16,14 @@ from classifiers import pdq
 from classifiers.bars import inner_box
 from provenance import media
 
-FORM = "print-1"
+FORM = "print-2"
 """Changes whenever the same file would print differently; part of the name of a kept print."""
 SAME = 6
 """Bits within which a frame adds nothing to the frame before it; re-encoding alone changes 2-10 (corpus)."""
 KEEP_EVERY_US = 250_000
 """A still passage is kept at least this often, so that its length can be matched."""
+ORDINARY, MOST_LIGHT = 48.0, 3.0
+"""Contrast (standard deviation) of the corpus's daylight clips in grey levels, and the most a picture is lit up."""
 BATCH = 64
 
 
@@ -67,8 +70,8 @@ class Print:
 
     @classmethod
     def load(cls, path: Path) -> Print:
-        """What `save` kept. Raises OSError, ValueError or KeyError where it is not that."""
-        with np.load(path, allow_pickle=False) as kept:
+        """What `save` kept. Raises OSError, ValueError, KeyError or BadZipFile where it is not that."""
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             arrays = {f.name: kept[f.name] for f in fields(cls)}
         return cls(**{**arrays, "duration_us": int(arrays["duration_us"]), "frames": int(arrays["frames"])})
 
@@ -128,7 +131,7 @@ class Printer:
         low = pdq.spectrum(within)
         odd = np.where(np.arange(1, 17) % 2, np.float32(-1), np.float32(1))
         outer, inner, mirrored = pdq.hashes(whole), pdq.from_spectrum(low), pdq.from_spectrum(low * odd)
-        quality = pdq.quality(within)
+        quality = pdq.quality(_lit(within))
         for n, (at_us, until_us, _, _) in enumerate(self._waiting):
             if quality[n] < pdq.USABLE_QUALITY:
                 continue
@@ -140,6 +143,16 @@ class Printer:
                     continue
             self._rows.append(row)
         self._waiting.clear()
+
+
+def _lit(luma64: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The pictures with the contrast of ordinary light, dark ones up to three times brighter.
+
+    PDQ's bits do not mind the light but its quality does, and half of a drama is played at night.
+    """
+    contrast = luma64.std(axis=(1, 2), keepdims=True)
+    light = np.clip(ORDINARY / np.maximum(contrast, 1e-3), 1.0, MOST_LIGHT)
+    return np.asarray(luma64 * light, np.float32)
 
 
 def without_bars(luma: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -185,5 +198,5 @@ def _loaded(kept: Path | None) -> Print | None:
         return None
     try:
         return Print.load(kept)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None  # a kept print is only ever a shortcut: it is made again
