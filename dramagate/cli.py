@@ -7,6 +7,7 @@ configuration, 3 unusable or missing input, 4 something needed is unavailable.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Annotated, Any
 
@@ -75,6 +76,8 @@ def _root(
 
 def main() -> None:
     """Run the command named on the command line, turning every expected error into one sentence and its code."""
+    # From 1.29 on, ONNX Runtime reports to its makers unless this is set before it is loaded; ours tells nobody.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Chinese shows escapes rather than a crash
             stream.reconfigure(errors="backslashreplace")

@@ -32,7 +32,8 @@ MOST_SEEN = 20
 
 def check(
     file: Annotated[
-        list[Path], typer.Argument(help="Episode, shot, image, audio, script or storyboard.", metavar="FILE")
+        list[Path],
+        typer.Argument(help="Episode, shot, image, audio, script or storyboard.", metavar="FILE", readable=False),
     ],
     papers: Annotated[
         Path | None, typer.Option(help="The episode's papers (episode.schema.json).", metavar="P.json")
@@ -168,26 +169,27 @@ def _tell(document: dict[str, Any]) -> None:
     colours = {"approve": "bold green", "segment": "bold yellow", "hold": "bold magenta", "reject": "bold red"}
     outcome, verdict = document["outcome"], document["verdict"]
     on.print(line(document["file"], "bold"), line(outcome, colours[outcome]))
-    for said, reasons in _by_explanation(verdict["reasons"]).items():
+    for words, reasons in _by_explanation(verdict["reasons"]).items():
         ranges = ", ".join(f"{s / 1e6:.2f}-{e / 1e6:.2f} s" for s, e in reasons[0]["ranges"][:4])
         rules = ", ".join(dict.fromkeys(r["rule"] for r in reasons))
         on.print(line(f"  {reasons[0]['outcome']:8} {rules}  {ranges}".rstrip(), colours[reasons[0]["outcome"]]))
-        on.print(line(f"           {said[1]}"))
-        on.print(line(f"           {said[2]}", "dim"))
+        on.print(line(f"           {words[1]}"))
+        on.print(line(f"           {words[2]}", "dim"))
     if verdict["edits"]:
         edits = table("edit", "from", "to", "rule", title="what is changed")
         for edit in verdict["edits"]:
             edits.add_row(edit["do"], _seconds(edit["start_us"]), _seconds(edit["end_us"]), edit["rule"])
         on.print(edits)
-    if seen := sorted(document["screening"]["findings"], key=lambda f: (f["start_us"], f["end_us"], f["category"])):
+    said, rest = _worth_showing(document)
+    if said:
         found = table("seen", "from", "to", "score", "what", "by", title="timeline")
-        for f in seen[:MOST_SEEN]:
-            about = line(f.get("text") or f.get("subject") or f.get("work") or "")
+        for f in said:
+            about = line(f.get("subject") or f.get("work") or f.get("text") or "")
             times = (_seconds(f["start_us"]), _seconds(f["end_us"]), f"{f['score']:.2f}")
             found.add_row(f["category"], *times, about, f["classifier"])
         on.print(found)
-        if len(seen) > MOST_SEEN:
-            on.print(line(f"  and {len(seen) - MOST_SEEN} more: --json and --report show all", "dim"))
+    if rest:
+        on.print(line(f"  seen besides: {rest}; --json and --report show all", "dim"))
     if verdict["audience"]:
         on.print(line(f"  audience: {json.dumps(verdict['audience'], ensure_ascii=False)}"))
     for obligation in verdict["obligations"]:
@@ -209,6 +211,17 @@ def _by_explanation(reasons: list[dict[str, Any]]) -> dict[tuple[str, str, str],
         said = (reason["outcome"], reason["explanation"]["zh"], reason["explanation"]["en"])
         together.setdefault(said, []).append(reason)
     return together
+
+
+def _worth_showing(document: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
+    """What counts against the file or stands behind a reason, in order of time, and how many findings are left."""
+    from policies.taxonomy import Polarity, taxonomy
+
+    verdict, found = document["verdict"], document["screening"]["findings"]
+    cited = {i for reason in (*verdict["reasons"], *verdict["advisories"]) for i in reason["finding_ids"]}
+    shown = [f for f in found if f["id"] in cited or taxonomy().polarity(f["category"]) is Polarity.ADVERSE]
+    shown.sort(key=lambda f: (f["start_us"], f["end_us"], f["category"]))
+    return shown[:MOST_SEEN], len(found) - len(shown[:MOST_SEEN])
 
 
 def _seconds(us: int) -> str:

@@ -19,8 +19,8 @@ Row = tuple[str, str, Path, Path]
 
 def compare(
     kind: Annotated[str, typer.Option(help="face, picture, video, audio or voice.")],
-    a: Annotated[Path | None, typer.Argument(help="One file.", metavar="A")] = None,
-    b: Annotated[Path | None, typer.Argument(help="The other.", metavar="B")] = None,
+    a: Annotated[Path | None, typer.Argument(help="One file.", metavar="A", readable=False)] = None,
+    b: Annotated[Path | None, typer.Argument(help="The other.", metavar="B", readable=False)] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="A TSV with the header a<TAB>b; paths absolute or relative to it.")
     ] = None,

@@ -130,7 +130,10 @@ def remove(what: Annotated[str, typer.Argument(help="Id of the record.")], folde
     """Delete a record and those of its reference files that no other record names."""
     from provenance import registry as records
 
-    records.remove(_root(folder), what)
+    root = _root(folder)
+    if not root.is_dir():
+        raise UsageError(f"{root} is not a folder; name a registry, or make one with `dramagate registry add`")
+    records.remove(root, what)
     sys.stderr.write(f"removed: {what}\n")
 
 
