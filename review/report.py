@@ -662,7 +662,7 @@ def _stills(found: Sequence[_Still]) -> str:
         at = _clock_text(still.at_us)
         items.append(
             '<li><button class="still" type="button" aria-pressed="false"'
-            f' data-aria-zh="显示或遮住 {at} 的证据画面" data-aria-en="Show or hide the evidence still at {at}">'
+            f' data-aria-zh="点击显示 {at} 的证据画面" data-aria-en="Click to show the evidence still at {at}">'
             f'<img alt="" src="data:image/jpeg;base64,{still.jpeg}">'
             f"<span>{_t('点击显示', 'Click to show')}</span></button><small>{caption}</small></li>"
         )

@@ -26,7 +26,7 @@ export function Episode({ id }: { id: string }) {
   const body = useQuery({
     queryKey: ["verdict", id, head.data?.state],
     queryFn: () => verdict(id),
-    enabled: Boolean(head.data?.outcome),
+    enabled: settled && Boolean(head.data?.outcome), // while a cut is rendered, the outcome is known and the verdict is not
     placeholderData: (before) => before,
   });
   useEffect(() => {

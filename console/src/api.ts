@@ -142,8 +142,8 @@ export const eventsAddress = (id: string) => address(id, "/events");
 
 export type Variant = "submitted" | "released";
 
-/** States in which nothing more happens by itself. */
-export const SETTLED = new Set(["released", "rejected", "in_queue", "in_review", "failed", "withdrawn", "superseded"]);
+/** States in which nothing more happens by itself; what is not released when approved (a script) stays decided. */
+export const SETTLED = new Set(["decided", "released", "rejected", "in_queue", "in_review", "failed", "withdrawn", "superseded"]);
 
 const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 

@@ -122,7 +122,7 @@ const zh = {
   },
   doing: {
     received: "已收到，等待开始。", verifying: "正在核对内容凭证……", screening: "正在筛查……",
-    decided: "已有结论。", rendering: "正在生成可发布的版本……", rescreening: "正在复查生成的版本……",
+    rendering: "正在生成可发布的版本……", rescreening: "正在复查生成的版本……",
   },
   kinds: {
     episode: "剧集", trailer: "预告", shot: "镜头", audio: "音频", cover: "封面", image: "图片",
@@ -275,7 +275,7 @@ const en: typeof zh = {
   },
   doing: {
     received: "Received, about to begin.", verifying: "Checking the content credentials …", screening: "Screening …",
-    decided: "There is a verdict.", rendering: "Rendering the version that may be published …",
+    rendering: "Rendering the version that may be published …",
     rescreening: "Screening the rendered version …",
   },
   kinds: {

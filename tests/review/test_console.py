@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.database, pytest.mark.weights]
 FPS = 24
 CONTACT, CONTACT_S = "加微信 lucky8866", (2.0, 4.0)
 CARD_S = (1.0, 2.0)
+ENDED = ("released", "rejected", "in_queue", "failed")
 JUDGED_S = 90.0
 """How long one film of a few seconds may take on a machine that is busy with something else."""
 
@@ -88,12 +89,10 @@ def submit(http: httpx.Client, film: Path) -> str:
 
 def judged(http: httpx.Client, submission: str) -> str:
     deadline = time.monotonic() + JUDGED_S
-    while time.monotonic() < deadline:
-        one = http.get(f"/v1/submissions/{submission}").json()
-        if one["state"] in ("released", "rejected", "in_queue", "failed"):
-            return f"{one['outcome']}, {one['state']}"
+    while (one := http.get(f"/v1/submissions/{submission}").json())["state"] not in ENDED:
+        assert time.monotonic() < deadline, f"no verdict on {submission} after {JUDGED_S} s: {one}"
         time.sleep(0.2)
-    raise AssertionError(f"no verdict on {submission} after {JUDGED_S} s: {one}")
+    return f"{one['outcome']}, {one['state']}"
 
 
 def follow(browser: Browser, gateway: Gateway, submission: str) -> list[str]:
@@ -396,6 +395,17 @@ def test_nobody_is_shut_out(shop: Shop, browser: Browser, scheme: Any, locale: s
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
     context.close()
+
+
+def test_an_approved_script_has_come_to_its_end_and_has_no_film(page: Page, shop: Shop, tmp_path: Path) -> None:
+    script = tmp_path / "one.fountain"
+    script.write_text("INT. 厨房 - 日\n\n小雨\n今天吃面。\n", "utf-8")
+    submission = submit(shop.http, script)
+    page.goto(f"{shop.gateway.url}/#/{submission}")
+    expect(page.locator(".head [data-outcome=approve]")).to_be_visible(timeout=JUDGED_S * 1000)
+    expect(page.get_by_role("progressbar")).to_have_count(0)
+    expect(page.get_by_role("link", name="Open the submitted file")).to_be_visible()
+    assert page.locator("video, .timeline").count() == 0
 
 
 def test_light_and_dark_change_places_at_a_press(page: Page, shop: Shop) -> None:
