@@ -25,12 +25,10 @@ LEAST_S = 3.0
 """Shorter sound is not told from other sound; Haitsma and Kalker need 3.3 s."""
 SILENT = 1e-3
 """RMS below which a window says nothing (-60 dBFS)."""
-LONG, SHORT = 256, 96
-"""Spectra (2.7 s and 1 s) over which agreement is averaged: to accept a stretch, and to find its ends."""
+LONG = 256
+"""Spectra (2.7 s) over which agreement is averaged to accept a stretch."""
 YES, MAYBE = 0.70, 0.64
 """Agreement over 2.7 s from which it is the same sound. Haitsma and Kalker take 0.65; `classifiers` is stricter."""
-EDGE = 0.62
-"""Agreement over 1 s that still belongs to an accepted stretch."""
 PEAKS = 24
 """Shifts tried, of those that agree best over the whole of both."""
 
@@ -136,27 +134,37 @@ def _along(a: SoundPrint, b: SoundPrint, shift: int) -> tuple[float, float, tupl
     agrees = ((x == y) & said).sum(axis=1).astype(np.float64)
     heard = said.sum(axis=1).astype(np.float64)
     overall = _smoothed(agrees, heard, min(LONG, count))
-    top = int(np.argmax(overall))
-    near = _smoothed(agrees, heard, min(SHORT, count)) >= EDGE
-    start, end = top, top + min(LONG, count)
-    half = min(SHORT, count) // 2
-    while start - half > 0 and start > 0 and near[min(start - half, len(near) - 1)]:
-        start -= 1
-    while end < count and near[min(end - half, len(near) - 1)]:
-        end += 1
-    start = 0 if start <= half + 1 and near[0] else start
-    end = count if end >= count - half - 1 and near[-1] else end
-    width_us = WINDOW * 1_000_000 / RATE_HZ
-    a_start, b_start = (first + start) * HOP_US, (first + shift + start) * HOP_US
-    length = (end - start) * HOP_US + width_us
+    top, width = int(np.argmax(overall)), min(LONG, count)
+    start, end = _ends(agrees, heard, top, top + width, float(overall[top]))
+    # A row stands for what is around its middle; the first and the last reach to the recording's ends.
+    middle_us = WINDOW * 500_000 / RATE_HZ
+    a_start, b_start = ((first + offset + start) * HOP_US for offset in (0, shift))
+    a_end, b_end = (a_start + (end - start) * HOP_US, b_start + (end - start) * HOP_US)
+    if min(first + start, first + shift + start) > 0:
+        a_start, b_start = a_start + middle_us, b_start + middle_us
+    last = first + end == len(a.signs) or first + shift + end == len(b.signs)
+    a_end, b_end = (e + (2 if last else 1) * middle_us for e in (a_end, b_end))
     edges = (
         round(a_start),
-        min(a.duration_us, round(a_start + length)),
+        min(a.duration_us, round(a_end)),
         round(b_start),
-        min(b.duration_us, round(b_start + length)),
+        min(b.duration_us, round(b_end)),
     )
     gain = float(agrees[start:end].sum() - heard[start:end].sum() / 2)
     return float(overall[top]), gain, edges
+
+
+def _ends(
+    agrees: NDArray[np.float64], heard: NDArray[np.float64], start: int, end: int, level: float
+) -> tuple[int, int]:
+    """The rows [start, end) widened (or narrowed) to where agreement falls from `level` to chance.
+
+    Each row is weighed against the middle of the two, and the sum made as great as it can be.
+    """
+    middle = (start + end) // 2
+    weight = np.cumsum(agrees - heard * (level + 0.5) / 2)
+    before = np.concatenate([[0.0], weight[:middle]])
+    return int(np.argmin(before)), middle + 1 + int(np.argmax(weight[middle:]))
 
 
 def _smoothed(agrees: NDArray[np.float64], heard: NDArray[np.float64], width: int) -> NDArray[np.float64]:
