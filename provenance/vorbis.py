@@ -130,7 +130,7 @@ def write_ogg(src: BinaryIO, dst: BinaryIO, keep: Keep, added: str) -> None:
         at = old_page.end
         if number == 0:
             dst.write(b"".join(pages))
-    shift = len(pages) - len(headers.pages)
+    shift = 0 if headers.pages[-1].flags & _LAST else len(pages) - len(headers.pages)
     while shift and (page := _page(src, at, size)) is not None:
         src.seek(page.start)
         raw = src.read(page.end - page.start)

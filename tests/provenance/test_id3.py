@@ -123,6 +123,24 @@ def test_a_label_among_other_texts_is_replaced_and_words_about_one_stay(tmp_path
     assert (tmp_path / "b.mp3").read_bytes() == tag(3, words + own) + SOUND
 
 
+def test_unsynchronised_frames_stay_so_and_are_still_read(tmp_path: Path) -> None:
+    note = frame(4, "TXXX", b"\0N\0\xff\0\xe0")
+    (tmp_path / "a.mp3").write_bytes(tag(4, note, 0x80) + SOUND)
+    aigc.write(tmp_path / "a.mp3", tmp_path / "b.mp3", LABEL)
+    own = frame(4, "TXXX", b"\3AIGC\0" + LABEL.to_json().encode())
+    assert (tmp_path / "b.mp3").read_bytes() == tag(4, note + own, 0x80) + SOUND
+    assert texts((tmp_path / "b.mp3").read_bytes())[0] == ("mp3:TXXX", "N", "ÿà")
+
+
+def test_a_packet_of_xmp_is_not_thrown_away_for_the_label_in_it(tmp_path: Path) -> None:
+    label = f'<T:AIGC xmlns:T="{aigc.NAMESPACE}">{OTHER.to_json()}</T:AIGC>'
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/">{label}</x:xmpmeta>'
+    (tmp_path / "a.mp3").write_bytes(tag(4, frame(4, "PRIV", b"XMP\0" + packet.encode())) + SOUND)
+    assert [one.carrier for one in aigc.read(tmp_path / "a.mp3")] == ["mp3:PRIV/xmp"]
+    with pytest.raises(LabelError, match=r"labels lie in mp3:PRIV/xmp, mp3:TXXX instead of in one place"):
+        aigc.write(tmp_path / "a.mp3", tmp_path / "b.mp3", LABEL)
+
+
 NAMES = st.sampled_from(["TIT2", "TXXX", "APIC", "GEOB", "PRIV", "COMM", "XYZ1", "WXXX"])
 BODIES = st.binary(max_size=700)
 

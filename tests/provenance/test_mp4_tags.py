@@ -99,6 +99,14 @@ def test_one_item_comes_and_the_rest_of_the_file_stays(
     assert chunks(made) == SOUND
 
 
+def test_of_two_lists_one_gets_the_item_and_both_lose_old_ones(tmp_path: Path) -> None:
+    handler = box(b"hdlr", b"\0" * 8 + b"mdirappl" + b"\0" * 9)
+    old, new = item(b"AIGC", b"old"), item(b"AIGC", b"{}")
+    before = box(b"meta", bytes(4) + handler + box(b"ilst", old + TITLE) + box(b"ilst", COVER + old))
+    after = box(b"meta", bytes(4) + handler + box(b"ilst", TITLE + new) + box(b"ilst", COVER))
+    assert labelled(film(box(b"udta", before)), tmp_path) == film(box(b"udta", after))
+
+
 @settings(max_examples=30)
 @given(st.lists(st.binary(max_size=50).map(lambda body: box(b"tag ", box(b"data", bytes(8) + body))), max_size=4))
 def test_other_items_survive_byte_for_byte(tmp_path_factory: pytest.TempPathFactory, items: list[bytes]) -> None:

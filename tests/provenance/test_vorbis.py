@@ -6,8 +6,9 @@ import struct
 import time
 import tracemalloc
 from io import BytesIO
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -81,14 +82,25 @@ def opus(body: bytes, *, widest: int = 255) -> tuple[list[bytes], list[bytes]]:
     return headers, [page(len(headers) + n, b"\5", b"sound", flags=4 * (n == 2), granule=960 * n) for n in range(3)]
 
 
-def split(data: bytes) -> list[tuple[int, int, bool, bytes]]:
-    """(number, granule, whether the checksum fits, body) of every page."""
-    found, at = [], 0
+class Leaf(NamedTuple):
+    number: int
+    granule: int
+    flags: int
+    fits: bool
+    """Whether the checksum does."""
+    lacing: bytes
+    body: bytes
+
+
+def split(data: bytes) -> list[Leaf]:
+    """Every page."""
+    found, at = list[Leaf](), 0
     while at < len(data):
-        granule, _, number, check, count = struct.unpack_from("<QIIIB", data, at + 6)
-        end = at + 27 + count + sum(data[at + 27 : at + 27 + count])
+        flags, granule, _, number, check, count = struct.unpack_from("<BQIIIB", data, at + 5)
+        lacing = data[at + 27 : at + 27 + count]
+        end = at + 27 + count + sum(lacing)
         plain = data[at : at + 22] + bytes(4) + data[at + 26 : end]
-        found.append((number, granule, crc(plain) == check, data[at + 27 + count : end]))
+        found.append(Leaf(number, granule, flags, crc(plain) == check, lacing, data[at + 27 + count : end]))
         at = end
     return found
 
@@ -140,13 +152,37 @@ def test_ogg_sound_survives_whatever_the_length_of_the_comments(items: list[str]
     pages, sound = opus(comments(*items, "AIGC=" + "o" * old, tail=tail), widest=200)
     fresh = write(b"".join(pages + sound), "ogg")
     found = split(fresh)
-    assert [number for number, *_ in found] == list(range(len(found)))
-    assert all(fits for _, _, fits, _ in found)
-    assert [(granule, body) for _, granule, _, body in found[-3:]] == [(960 * n, b"sound") for n in range(3)]
-    assert b"".join(body for *_, body in found[1:-3]) == b"OpusTags" + comments(*items, "AIGC={}", tail=tail)
+    assert [leaf.number for leaf in found] == list(range(len(found)))
+    assert all(leaf.fits for leaf in found)
+    assert [(leaf.granule, leaf.body) for leaf in found[-3:]] == [(960 * n, b"sound") for n in range(3)]
+    for before, leaf in pairwise(found[1:-3]):
+        assert (leaf.flags & 1, before.granule) == ((1, 2**64 - 1) if before.lacing[-1] == 255 else (0, 0))
+    assert found[-4].granule == 0
+    assert b"".join(leaf.body for leaf in found[1:-3]) == b"OpusTags" + comments(*items, "AIGC={}", tail=tail)
     assert read(fresh, "ogg") == [("K", item[2:]) for item in items] + [("AIGC", "{}")]
     if len(found) == len(pages) + 3:
         assert fresh.endswith(b"".join(sound))
+
+
+def test_only_pages_of_its_own_stream_get_new_numbers() -> None:
+    headers, sound = opus(comments("A=1"))
+    other, second = page(0, b"\4", b"Skel", flags=2, serial=9), page(1, b"\3", b"ske", serial=9)
+    again = b"".join(chain(*opus(comments("A=2"))))
+    made = headers[0] + other + headers[1] + sound[0] + second + b"".join(sound[1:]) + again
+    fresh = write(made, "ogg", "AIGC=" + "x" * 70_000)
+    assert fresh.endswith(again)
+    assert fresh.count(second) == 1
+    found = split(fresh.removesuffix(again))
+    assert [leaf.number for leaf in found] == [0, 0, 1, 2, 3, 1, 4, 5]
+    assert all(leaf.fits for leaf in found)
+
+
+def test_a_stream_that_ends_with_its_headers_still_ends() -> None:
+    words = b"OpusTags" + comments("A=1")
+    again = b"".join(chain(*opus(comments("A=2"))))
+    fresh = write(OGG_HEAD + page(1, laced(words), words, flags=4) + again, "ogg", "AIGC=" + "x" * 70_000)
+    assert fresh.endswith(again)
+    assert [leaf.flags for leaf in split(fresh.removesuffix(again))] == [2, 0, 5]
 
 
 def test_vorbis_keeps_its_setup_packet_and_pages_of_other_streams() -> None:
@@ -164,10 +200,10 @@ def test_vorbis_keeps_its_setup_packet_and_pages_of_other_streams() -> None:
     fresh = write(made, "ogg", "AIGC=longer")
     new = b"\x03vorbis" + comments("AIGC=longer", tail=b"\1")
     assert half < 255
-    assert [body for *_, body in split(fresh)] == [
+    assert [leaf.body for leaf in split(fresh)] == [
         b"\x01vorbis" + bytes(23), b"Skel", (new + setup)[: len(new) + 255], setup[255:], b"ske", b"sound",
     ]  # fmt: skip
-    assert all(fits for _, _, fits, _ in split(fresh))
+    assert all(leaf.fits for leaf in split(fresh))
     assert fresh.startswith(first + other)
     assert fresh.endswith(between + sound)
 
