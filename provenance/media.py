@@ -179,7 +179,10 @@ def normalise(src: Path, dst: Path) -> str:
         return of
     with _container(src) as source:
         _rewrite(src, source, dst, container, _kept_metadata(source, None))
-    return essence(dst)
+    try:
+        return essence(dst)
+    except Unusable as wrong:  # its sentence names a file that nobody submitted
+        raise Unusable(f"{src.name} is damaged so that it cannot be laid out anew: export it again") from wrong
 
 
 def essence(path: Path) -> str:
@@ -536,7 +539,9 @@ def _saying(path: Path) -> Iterator[None]:
         raise
     except av.error.FFmpegError as error:
         raise Unusable(_sentence(path, error)) from error
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except UnidentifiedImageError as error:  # its own message is the whole path
+        raise Unusable(f"{path.name} is not a picture that can be read: export it again") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unusable(f"{path.name} is not a picture that can be read ({error}): export it again") from error
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, KeyError) as error:
         reason = str(error).rstrip(".") or type(error).__name__
@@ -968,6 +973,10 @@ def _shown_us(path: Path, picture: Any, frames: int) -> list[int]:
             picture.seek(index)
             said_ms.append(float(picture.info.get("duration", 0) or 0))
         picture.seek(0)
+    elif len(said_ms) != frames:
+        raise Unusable(
+            f"{path.name} is damaged: it holds {len(said_ms)} pictures of which {frames} can be shown: export it again"
+        )
     return [round(ms * 1000) if ms > 10 else 100_000 for ms in said_ms]
 
 

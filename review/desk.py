@@ -121,7 +121,8 @@ class LocalDesk:
             )
         except (sandbox.Stopped, Refused) as stopped:
             remedy = "submit the file exported anew, or let a reviewer look at it"
-            gaps = tuple(Gap(name, str(stopped), remedy) for name in installed())
+            why = str(stopped).replace(self.blobs.path(blob).name, submission.file_name)
+            gaps = tuple(Gap(name, why, remedy) for name in installed())
             return Screening(duration_us=1, gaps=gaps)
 
     def answers(self, screening: Screening, submission: Submission) -> tuple[Answer, ...]:
