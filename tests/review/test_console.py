@@ -102,6 +102,7 @@ def follow(browser: Browser, gateway: Gateway, submission: str) -> list[str]:
     with watched(context.new_page(), gateway.url) as page:
         page.goto(gateway.console_url)
         page.goto(f"{gateway.url}/#/{submission}")
+        expect(page.locator("[data-state]")).to_have_count(1)
         deadline = time.monotonic() + 2 * JUDGED_S
         while page.locator("article.reason").count() == 0:
             assert time.monotonic() < deadline, f"no verdict is shown, only {shown}"
@@ -111,7 +112,6 @@ def follow(browser: Browser, gateway: Gateway, submission: str) -> list[str]:
             page.wait_for_timeout(50)
         shown.append(str(page.locator(".head [data-outcome]").get_attribute("data-outcome")))
         shown.append(f"{page.get_by_role('progressbar').count()} progress bars")
-        assert blurred(page)
     context.close()
     return list(dict.fromkeys(shown))
 
