@@ -104,7 +104,8 @@ def _misused(error: Any) -> int:
     if not error.format_message():  # a group named without a command: its help has been printed
         return USAGE
     command = error.ctx.command_path if error.ctx is not None else "dramagate"
-    _failed(f"{error.format_message().rstrip('.')}; see {command} --help", USAGE)
+    said = error.format_message().rstrip(".")
+    _failed(f"{said} See {command} --help" if said.endswith("?") else f"{said}; see {command} --help", USAGE)
     return USAGE
 
 

@@ -39,7 +39,9 @@ def check(
         Path | None, typer.Option(help="The episode's papers (episode.schema.json).", metavar="P.json")
     ] = None,
     gate: Annotated[str | None, typer.Option(help="prescreen or publish; the papers' own where not given.")] = None,
-    territory: Annotated[list[str] | None, typer.Option(help="CN, EU, US-CA ...; may be given several times.")] = None,
+    territory: Annotated[
+        list[str] | None, typer.Option(help="Whose law judges, such as CN; `rules list` names them.")
+    ] = None,
     rulebook: Annotated[
         list[str] | None, typer.Option(help="Rulebook name or file, in place of the territories' own.")
     ] = None,

@@ -15,7 +15,7 @@ Out = Annotated[Path, typer.Option("--out", help="Where to write; the source is 
 
 
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", readable=False)],
+    file: Annotated[Path, typer.Argument(help="Film, picture, sound or text.", metavar="FILE", readable=False)],
     trust: Annotated[
         list[Path] | None, typer.Option(help="PEM file of roots to trust beside this machine's own.")
     ] = None,
@@ -79,7 +79,7 @@ def _tell(file: Path, report: dict[str, Any]) -> None:
 
 
 def sign(
-    file: Annotated[Path, typer.Argument(metavar="FILE", readable=False)],
+    file: Annotated[Path, typer.Argument(help="Film, picture, sound or text.", metavar="FILE", readable=False)],
     out: Out,
     parent: Annotated[list[Path] | None, typer.Option(help="The file this is a version of, or was made from.")] = None,
     action: Annotated[
@@ -129,7 +129,7 @@ def sign(
 
 
 def label(
-    file: Annotated[Path, typer.Argument(metavar="FILE", readable=False)],
+    file: Annotated[Path, typer.Argument(help="Film, picture, sound or text.", metavar="FILE", readable=False)],
     out: Out,
     text: Annotated[bool, typer.Option("--text", help="Also burn the visible label into the picture.")] = False,
     producer: Annotated[
@@ -170,7 +170,7 @@ def label(
 
 
 def render(
-    file: Annotated[Path, typer.Argument(metavar="FILE", readable=False)],
+    file: Annotated[Path, typer.Argument(help="Film, picture, sound or text.", metavar="FILE", readable=False)],
     out: Out,
     verdict: Annotated[Path, typer.Option(help="The document of `check --json`, or its verdict.", metavar="V.json")],
 ) -> None:

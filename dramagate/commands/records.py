@@ -29,9 +29,7 @@ def add(
         str | None, typer.Option(help="For a person private, public_figure, ...; for a work film, music, ...")
     ] = None,
     name: Annotated[str | None, typer.Option(help="The person's name, or the work's title.")] = None,
-    file: Annotated[
-        list[Path] | None, typer.Option(help="Photo of the person, or file of the work; may be given several times.")
-    ] = None,
+    file: Annotated[list[Path] | None, typer.Option(help="Photo of the person, or file of the work.")] = None,
     voice: Annotated[list[Path] | None, typer.Option(help="Recording of the person's voice.")] = None,
     folder: Folder = None,
 ) -> None:
