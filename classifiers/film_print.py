@@ -28,6 +28,8 @@ BATCH = 64
 
 
 _ARRAYS = ("at_us", "until_us", "hashes", "inner", "mirrored", "quality")
+_HASH = (np.uint64, (4,))
+_ROW = np.dtype(list(zip(_ARRAYS, (np.int64, np.int64, _HASH, _HASH, _HASH, np.int64), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ class Printer:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, NDArray[np.float32], NDArray[np.float32] | None]] = []
+        self._packed: list[NDArray[np.void]] = []
+        """Rows that nothing is added to any more: 120 bytes each, where a tuple of arrays takes 700."""
         self._rows: list[tuple[int, int, NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], int]] = []
         self._frames = 0
         self._end_us = 0
@@ -110,15 +114,9 @@ class Printer:
     def done(self) -> Print:
         """The print of everything fed."""
         self._hash()
-        columns = list(zip(*self._rows, strict=True)) if self._rows else [()] * 6
-        hashes, inner, mirrored = (np.array(columns[n], np.uint64).reshape(-1, 4) for n in (2, 3, 4))
+        rows = np.concatenate([*self._packed, np.array(self._rows, _ROW)])
         return Print(
-            at_us=np.array(columns[0], np.int64),
-            until_us=np.array(columns[1], np.int64),
-            hashes=hashes,
-            inner=inner,
-            mirrored=mirrored,
-            quality=np.array(columns[5], np.int64),
+            **{name: np.ascontiguousarray(rows[name]) for name in _ARRAYS},
             duration_us=max(1, self._end_us),
             frames=self._frames,
         )
@@ -143,6 +141,9 @@ class Printer:
                     continue
             self._rows.append(row)
         self._waiting.clear()
+        if len(self._rows) > BATCH:
+            self._packed.append(np.array(self._rows[:-1], _ROW))  # the last may still grow longer
+            del self._rows[:-1]
 
 
 def _lit(luma64: NDArray[np.float32]) -> NDArray[np.float32]:

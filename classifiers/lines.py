@@ -240,9 +240,19 @@ def _of_timed_blocks(text: str, name: str) -> Iterator[Line]:
         said = _TAGS.sub("", " ".join(w.strip() for w in words)).strip()
         if times is not None and said:
             yield _cue("subtitle", said, _time_us(times.groups()[:4]), _time_us(times.groups()[4:]), f"{name}:{at}")
-        elif said and found is None and not said.startswith(("WEBVTT", "NOTE", "STYLE", "REGION")):
+        elif (
+            said and not _names_a_cue(said, name, found) and not said.startswith(("WEBVTT", "NOTE", "STYLE", "REGION"))
+        ):
             yield Line("subtitle", said, None, f"{name}:{number}:no_times")
         times, at, words = found, number, []
+
+
+def _names_a_cue(said: str, name: str, times: re.Match[str] | None) -> bool:
+    """Whether words right above a line of times only number the cue, or name it as WebVTT allows.
+
+    Other words there are no SRT number: FFmpeg's players show them with the cue before.
+    """
+    return times is not None and (name == "vtt" or said.strip("\ufeff ").isdecimal())
 
 
 def _time_us(parts: Iterable[str | None]) -> int:

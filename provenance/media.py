@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import shutil
+import struct
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -543,7 +544,7 @@ def _saying(path: Path) -> Iterator[None]:
         raise Unusable(f"{path.name} is not a picture that can be read: export it again") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unusable(f"{path.name} is not a picture that can be read ({error}): export it again") from error
-    except (OSError, SyntaxError, EOFError, ValueError, IndexError, KeyError) as error:
+    except (OSError, SyntaxError, EOFError, ValueError, IndexError, KeyError, struct.error) as error:
         reason = str(error).rstrip(".") or type(error).__name__
         raise Unusable(f"{path.name} is damaged or cut off ({reason}): export it again") from error
 
@@ -626,6 +627,8 @@ def _film_info(path: Path, container: Any) -> MediaInfo:
     audio = container.streams.audio[0] if container.streams.audio else None
     if stream is None and audio is None:
         raise Unusable(f"{path.name} holds neither pictures nor sound: export it again")
+    if audio is not None and audio.codec_context is None:
+        raise Unusable(f"{path.name} holds sound in a coding nobody here can decode: export it again with AAC sound")
     name = _container_name(container, stream, audio)
     duration_us = _duration_us(path, container, stream or audio)
     width = height = rotation = 0
@@ -937,7 +940,8 @@ def _picture(path: Path) -> Iterator[Any]:
 def _still_info(path: Path, picture: Any) -> MediaInfo:
     width, height = picture.size
     _sane_size(path, width, height, MAX_STILL_PIXELS)
-    frames = getattr(picture, "n_frames", 1)
+    with _saying(path):
+        frames = getattr(picture, "n_frames", 1)  # counts by reading to the end
     kind = str(picture.format).lower()
     if kind == "tiff" and frames > 1:
         raise Unusable(f"{path.name} holds {frames} pages: submit each as a picture of its own")

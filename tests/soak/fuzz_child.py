@@ -98,12 +98,12 @@ def _asked(said: Json, step: str, work: Any) -> Any:
 
 
 def as_played(path: Path, kind: AssetKind) -> Json:
-    """Whether it shows the card or the lure, and a digest of all that is shown and heard, in order."""
+    """Whether it shows the card or the lure, and a digest of all that is shown and heard (None where nothing is)."""
     if kind in (AssetKind.SCRIPT, AssetKind.STORYBOARD):
         raw = path.read_bytes()
         lines = raw.decode("utf-8", "replace").splitlines()
         return {"card": 0, "lure": any(line.strip(' "') == LURE for line in lines), "digest": _sha(raw)}
-    digest, cards = hashlib.sha256(), 0
+    digest, cards, nothing = hashlib.sha256(), 0, hashlib.sha256().digest()
     try:
         if path.suffix in (".png", ".jpg", ".webp", ".gif"):
             with warnings.catch_warnings():
@@ -115,9 +115,10 @@ def as_played(path: Path, kind: AssetKind) -> Json:
                         cards += _shows_card(luma)
         else:
             cards = _film_as_played(path, digest)
-    except Exception as error:  # noqa: BLE001 - a player stops here, whatever it was
+    except Exception:  # noqa: BLE001 - a player stops here, whatever it was
+        shown = digest.digest() != nothing
         digest.update(b"stopped")
-        return {"card": cards, "lure": False, "digest": digest.hexdigest(), "stopped": type(error).__name__}
+        return {"card": cards, "lure": False, "digest": digest.hexdigest() if shown else None}
     return {"card": cards, "lure": False, "digest": digest.hexdigest()}
 
 

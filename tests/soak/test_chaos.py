@@ -71,7 +71,7 @@ def test_whoever_is_killed_every_submission_is_judged_once_and_as_if_nothing_had
     assert again == {one: outcomes[one] for one in again}
 
 
-WITHOUT_KILLS = {"card": "reject", "lure": "hold", "film": "reject", "broken": None}
+WITHOUT_KILLS = {"card": "reject", "lure": "hold", "film": "hold", "broken": None}
 """What each kind of file gets: its outcome, or no verdict at all."""
 
 

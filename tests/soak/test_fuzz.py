@@ -244,7 +244,7 @@ def faults_of(said: Json, case: Case, as_shown: dict[str, str]) -> list[str]:
     faults = [f"a mistake of ours: {bug}" for bug in said["bugs"]]
     faults += [f"an unclear refusal: {why}" for step, text in said["refused"] if (why := unclear(text, case, step))]
     player = said["player"]
-    if said["seal"] == "trusted" and player["digest"] != as_shown[case.source.suffix]:
+    if said["seal"] == "trusted" and player["digest"] not in (None, as_shown[case.source.suffix]):
         faults.append("trusted, though what is shown is not what was signed")
     missed = said["found"] is not None and said["found"] != stops_on(said["found"], case.source)
     if shows_what_must_be_stopped(player) and missed and not said["refused"]:
