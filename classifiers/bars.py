@@ -30,6 +30,8 @@ def inner(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sides(rows: NDArray[np.generic], flat: float, count: int) -> tuple[int, int]:
+    if any(float(rows[edge].max()) - float(rows[edge].min()) > flat for edge in (0, -1)):
+        return 0, 0  # most pictures: no plain row at one edge, no bars
     low, high = rows.min(axis=1).astype(np.float32), rows.max(axis=1).astype(np.float32)
     before = _run(low, high, flat)
     after = _run(low[::-1], high[::-1], flat)

@@ -45,7 +45,7 @@ TEXTURE = 0.25
 """Share of the contrast nearby by which a cell of something finer than a cell (moving text) may swing beyond it."""
 REMEMBERED = 12
 """How many examined looks are remembered as seen..."""
-NEARBY = 3
+NEARBY = 2
 """...and by how many cells what is seen again may have moved."""
 
 

@@ -39,6 +39,8 @@ FAR_OUT = 2.5
 CALM = 12
 RELIT = 0.97
 """...and the correlation from which it is one picture in another light."""
+STIRS = 1.0
+"""Mean change of a cell in grey levels below which a frame cannot start a shot and is not looked at further."""
 FLOOR = 24.0
 """Variance every picture is credited with, so that noise in black frames is not a change (4.9 grey levels)."""
 BLACK = 6.0
@@ -92,8 +94,9 @@ class Cuts:
         """
         seen = _Seen(g64, colour, g64.reshape(16, 4, 16, 4).mean(axis=(1, 3)))
         if self._line:
-            seen.change = change_between(self._line[-1].g16, seen.g16)
             seen.jump = _jump(self._line[-1], seen)
+            if seen.jump >= STIRS:
+                seen.change = change_between(self._line[-1].g16, seen.g16)
         self._line.append(seen)
         self._fed += 1
         if self._fed <= FORESIGHT:

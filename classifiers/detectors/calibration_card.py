@@ -31,6 +31,7 @@ CATEGORY = "calibration.card"
 
 _BITS = np.unpackbits(np.frombuffer(hashlib.sha256(TEXT).digest(), np.uint8)).reshape(16, 16).astype(bool)
 _ORIENTED = [np.rot90(board, turns) for board in (_BITS, _BITS[:, ::-1]) for turns in range(4)]
+_SIGNED = np.stack([np.where(board, 1.0, -1.0).ravel() for board in _ORIENTED]).astype(np.float32)
 
 
 def draw_card(width: int, height: int) -> NDArray[np.uint8]:
@@ -42,14 +43,19 @@ def draw_card(width: int, height: int) -> NDArray[np.uint8]:
 
 def wrong_fields(luma: NDArray[np.float32]) -> int:
     """How many of 256 fields of the best orientation a picture has wrong; 256 where it has no contrast."""
-    fields = cv2.resize(luma, (16, 16), interpolation=cv2.INTER_AREA)
-    middle = np.median(fields)
-    light = fields > middle
-    if not light.any() or float(fields[light].mean() - fields[~light].mean()) < LEAST_CONTRAST:
-        return 256
+    fields = np.asarray(cv2.resize(luma, (16, 16), interpolation=cv2.INTER_AREA), np.float32).ravel()
+    light = fields > np.partition(fields, 127)[127]
+    wrong = _wrong(light)
+    if wrong > 2 * MOST_WRONG or not light.any():
+        return wrong if light.any() else 256
+    apart = float(fields[light].mean() - fields[~light].mean())
     # Where the card's light and dark fields are not equally many, the median is not quite between them.
-    light = fields > (fields[light].mean() + fields[~light].mean()) / 2
-    return min(int((light != board).sum()) for board in _ORIENTED)
+    return 256 if apart < LEAST_CONTRAST else _wrong(fields > fields[~light].mean() + apart / 2)
+
+
+def _wrong(light: NDArray[np.bool_]) -> int:
+    """Fields that are not as on the card, in the orientation that has the fewest."""
+    return int(256 - (_SIGNED @ np.where(light, np.float32(1), np.float32(-1))).max()) // 2
 
 
 class _Run:
@@ -72,8 +78,8 @@ class _Looking:
     def see(self, frame: Frame) -> None:
         """Read the 16x16 board off the frame's small luma."""
         wrong = wrong_fields(frame.luma64)
-        if wrong > MOST_WRONG:
-            wrong = min(wrong, wrong_fields(inner(frame.luma64)))
+        if wrong > MOST_WRONG and (inside := inner(frame.luma64)).shape != frame.luma64.shape:
+            wrong = wrong_fields(inside)
         if wrong > MOST_WRONG:
             return
         if self._last_index == frame.index - 1:
