@@ -119,10 +119,12 @@ class LocalDesk:
             return Screening.from_json(
                 sandbox.call("review.examine:screen_file", arguments, self.limits, self.progress)
             )
-        except (sandbox.Stopped, Refused) as stopped:
+        except Refused as refused:  # what lies inside the samples is seen only when they are decoded
+            said = str(refused).replace(self.blobs.path(blob).name, submission.file_name)
+            raise SubmissionError(said) from refused
+        except sandbox.Stopped as stopped:
             remedy = "submit the file exported anew, or let a reviewer look at it"
-            why = str(stopped).replace(self.blobs.path(blob).name, submission.file_name)
-            gaps = tuple(Gap(name, why, remedy) for name in installed())
+            gaps = tuple(Gap(name, str(stopped), remedy) for name in installed())
             return Screening(duration_us=1, gaps=gaps)
 
     def answers(self, screening: Screening, submission: Submission) -> tuple[Answer, ...]:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from provenance.keys import Trust
 
 
+FILM_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".flv", ".ts")
+"""Names under which people expect a film. Sound alone under one is a broken export, unless the papers say so."""
+
+
 def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[str, Any]:
     """Open the submitted file and lay it out anew: kind, media, essence, and the normalised copy.
 
@@ -34,6 +38,11 @@ def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[st
         target.write_bytes(source.read_bytes())
         return {"kind": kind, "media": None, "essence_sha256": digest(source), "suffix": source.suffix.lower()}
     info = media.probe(source)
+    if info.width == 0 and kind == AssetKind.EPISODE.value and source.suffix.lower() in FILM_SUFFIXES:
+        raise media.Unusable(
+            f"{file_name} holds sound and no picture: submit the film with its pictures,"
+            ' or say asset.kind "audio" in its papers'
+        )
     essence = media.normalise(source, target)
     return {
         "kind": _kind(kind, info),

@@ -47,7 +47,10 @@ class Desk(Protocol):
         """The provenance of the file named by `blob`."""
 
     def screen(self, blob: str, kind: AssetKind, submission: Submission) -> Screening:
-        """What every classifier saw in it; a child that died is a Gap of every classifier."""
+        """What every classifier saw in it; a child that died is a Gap of every classifier.
+
+        Raises SubmissionError where its samples turn out to be damaged.
+        """
 
     def answers(self, screening: Screening, submission: Submission) -> tuple[Answer, ...]:
         """What the registries say today about everyone and everything that matched. Never cached."""

@@ -167,8 +167,15 @@ def test_a_file_this_user_may_not_read_is_named(desk: Place) -> None:
     assert done.document["error"] == "closed.mp4 may not be read by this user: change its permissions"
 
 
-def test_sound_in_a_film_s_file_is_taken_as_sound(desk: Place) -> None:
-    document = desk.run("check", "sound.mp4", "--json").document
+def test_sound_in_a_film_s_file_is_refused_unless_the_papers_call_it_sound(desk: Place) -> None:
+    done = desk.run("check", "sound.mp4", "--json")
+    assert done.code == UNUSABLE
+    assert done.document["error"] == (
+        "sound.mp4 holds sound and no picture: submit the film with its pictures,"
+        ' or say asset.kind "audio" in its papers'
+    )
+    (desk.folder / "sound.json").write_text('{"gate": "publish", "asset": {"kind": "audio"}}', "utf-8")
+    document = desk.run("check", "sound.mp4", "--papers", "sound.json", "--json").document
     assert (document["kind"], document["media"]["video_codec"]) == ("audio", None)
 
 
