@@ -21,7 +21,7 @@ from classifiers.weights import WeightStore
 from review.serve import Gateway, running_gateway
 from review.settings import Settings
 from tests.provenance.made_films import film
-from tests.review.test_worker import client, settled_once, submitted
+from tests.review.test_worker import client, settled_once, submitted, wait_for
 from tests.soak.carded_files import LURE
 from tests.soak.conftest import Record, asked
 
@@ -69,6 +69,19 @@ def test_whoever_is_killed_every_submission_is_judged_once_and_as_if_nothing_had
         assert once[one] == (("failed", 0, 0, 0) if kind == "broken" else ("done", 1, 1, 1)), (file.name, once[one])
         assert outcomes[one] == WITHOUT_KILLS[kind], (file.name, outcomes[one])
     assert again == {one: outcomes[one] for one in again}
+
+
+def test_a_gateway_that_never_tries_again_would_be_noticed(tmp_path: Path, weights: WeightStore) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    (home / "weights").symlink_to(weights.root)
+    with running_gateway(Settings(home, lease_s=5, attempts=1)) as gateway, client(gateway) as http:
+        one = submitted(http, film(tmp_path / "film.mp4", seconds=8, fps=24, size=(180, 320)))
+        wait_for(http, one, {"screening"})
+        assert gateway.worker.pid is not None
+        os.kill(gateway.worker.pid, signal.SIGKILL)
+        assert finished(http, one) == "failed"
+        assert settled_once(gateway._service.database.dsn, one) == ("failed", 0, 0, 0)
 
 
 WITHOUT_KILLS = {"card": "reject", "lure": "hold", "film": "hold", "broken": None}

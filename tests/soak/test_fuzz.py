@@ -99,7 +99,7 @@ def test_no_mutation_crashes_hangs_or_slips_through(
         ways=Counter(way for _, way, _ in told),
         refused=len(refused),
         seals=Counter(str(said["seal"]) for _, said in seen),
-        child_died=[case.name for case, said in seen if said.get("died")],
+        child_died={case.name: said["died"][-600:] for case, said in seen if said.get("died")},
         card_or_lure_shown=sum(shows_what_must_be_stopped(said["player"]) for _, said in seen if said["player"]),
         found=sum(bool(said["found"]) for _, said in seen),
         most_cpu_s=max(said.get("cpu_s", 0) for _, said in seen),
