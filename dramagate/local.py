@@ -23,7 +23,7 @@ from review.blobs import LocalBlobs
 from review.desk import LocalDesk
 from review.pipeline import Decision
 from review.settings import Settings, load
-from review.submission import Submission, kind_of
+from review.submission import Submission, judged_at, kind_of
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def writable(out: Path, *sources: Path) -> None:
 
 def _planned(papers: dict[str, Any] | None) -> datetime:
     stated = (papers or {}).get("planned_publish_at")
-    return datetime.fromisoformat(stated) if stated else datetime.now(UTC).replace(microsecond=0)
+    now = datetime.now(UTC).replace(microsecond=0)
+    return judged_at(datetime.fromisoformat(stated) if stated else None, now)
 
 
 def open_workplace(trust: Sequence[Path] = (), progress: Callable[[int, int], None] | None = None) -> Workplace:

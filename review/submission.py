@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,29 @@ class Submission:
     planned_publish_at: datetime
     """Rules are evaluated as of this instant. Timezone-aware."""
     registry_root: Path | None = None
+
+
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Dates outside are slips of the pen, and arithmetic on them overflows."""
+
+
+def judged_at(stated: datetime | None, now: datetime) -> datetime:
+    """The instant the rules are evaluated as of: when it is to be published, and never before now.
+
+    A date in the past would switch off law that is in force and revive consents that have ended.
+    Raises SubmissionError for a date nobody can mean, or one without a time zone.
+    """
+    if stated is None:
+        return now
+    if stated.tzinfo is None:
+        raise SubmissionError(f"planned_publish_at {stated.isoformat()} has no time zone: write it with one, e.g. +08:00")
+    try:
+        meant = EARLIEST <= stated <= LATEST
+    except OverflowError:
+        meant = False
+    if not meant:
+        raise SubmissionError(f"planned_publish_at {stated.isoformat()} cannot be meant: name a date from 2000 to 2200")
+    return max(stated, now)
 
 
 def kind_of(path: Path, papers: Mapping[str, Any] | None) -> AssetKind:
