@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # on by default since 1.29: nothing here tells anybody anything
+
 import onnxruntime
 
 from classifiers.weights import WeightsMissing

@@ -68,7 +68,13 @@ class LocalDesk:
     entered_state: Callable[[str, Submission], None] = lambda _state, _submission: None
 
     def take_in(self, submission: Submission) -> Json:
-        """See `pipeline.Desk.take_in`. Raises SubmissionError where the file is not what it claims to be."""
+        """See `pipeline.Desk.take_in`. Raises SubmissionError where the file is not what it or its papers claim."""
+        stated = ((submission.papers or {}).get("asset") or {}).get("sha256")
+        if stated is not None and stated != submission.asset.sha256:
+            raise SubmissionError(
+                f"{submission.file_name} is not the file its papers are about: they state asset.sha256 {stated[:12]}…,"
+                f" and its own is {submission.asset.sha256[:12]}…; submit the papers of this file"
+            )
         with self._folder() as folder:
             laid_out = folder / f"normalised{Path(submission.file_name).suffix.lower()}"
             try:
@@ -146,8 +152,9 @@ class LocalDesk:
     def rulebooks(self, submission: Submission) -> tuple[Rulebook, ...]:
         """See `pipeline.Desk.rulebooks`."""
         return select(
-            submission.territories or tuple((submission.papers or {}).get("territories", ())),
+            submission.territories,
             submission.rulebooks,
+            papers=submission.papers,
             gate=Gate(submission.gate),
             as_of=submission.planned_publish_at,
         )
@@ -196,7 +203,7 @@ class LocalDesk:
                     "parent": str(parent),
                     "parent_sidecar": None if sidecar is None else str(sidecar),
                     "home": str(self.home),
-                    "title": submission.file_name,
+                    "title": "".join(c if c.isprintable() else " " for c in submission.file_name),
                     "kind": taken["kind"],
                     "edits": [e.to_json() for e in verdict.edits],
                     "label": {"service": self.service_code, "id": f"R{submission.asset.sha256[:31]}"},

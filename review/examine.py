@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provenance.asset import AssetKind, digest
+from review.submission import TEXT_SUFFIXES
 
 if TYPE_CHECKING:
     from provenance.keys import Trust
+    from provenance.media import MediaInfo
 
 
 FILM_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".flv", ".ts")
 """Names under which people expect a film. Sound alone under one is a broken export, unless the papers say so."""
+FILMS = {AssetKind.EPISODE, AssetKind.TRAILER, AssetKind.SHOT}
+STILLS = {AssetKind.IMAGE, AssetKind.COVER, AssetKind.CHARACTER_SHEET}
+TEXTS = {AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP}
 
 
 def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[str, Any]:
@@ -33,19 +38,15 @@ def take_in(path: str, file_name: str, kind: str, normalised_to: str) -> dict[st
 
     target = Path(normalised_to)
     source = _named(Path(path), file_name, target.parent)
-    if AssetKind(kind) in (AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP):
-        _check_text(source, file_name)
+    if source.suffix.lower() in TEXT_SUFFIXES:
+        _check_text(source, file_name, kind)
         target.write_bytes(source.read_bytes())
         return {"kind": kind, "media": None, "essence_sha256": digest(source), "suffix": source.suffix.lower()}
     info = media.probe(source)
-    if info.width == 0 and kind == AssetKind.EPISODE.value and source.suffix.lower() in FILM_SUFFIXES:
-        raise media.Unusable(
-            f"{file_name} holds sound and no picture: submit the film with its pictures,"
-            ' or say asset.kind "audio" in its papers'
-        )
+    found = _kind(AssetKind(kind), info, source)
     essence = media.normalise(source, target)
     return {
-        "kind": _kind(kind, info),
+        "kind": found.value,
         "media": asdict(info),
         "essence_sha256": essence,
         "suffix": f".{carriers.container(target)}",
@@ -56,23 +57,52 @@ def _named(path: Path, file_name: str, folder: Path) -> Path:
     """`path` under the submitter's name, so that messages say it; never outside `folder`."""
     given = folder / "submitted" / (Path(file_name).name or "file")
     given.parent.mkdir()
-    given.symlink_to(path)
+    given.symlink_to(path.absolute())
     return given
 
 
-def _kind(kind: str, info: Any) -> str:
-    """The kind by what was found inside: a still is an image and a film without pictures is audio."""
-    if kind == AssetKind.EPISODE.value:
-        if info.still:
-            return AssetKind.IMAGE.value
-        if info.width == 0:
-            return AssetKind.AUDIO.value
-    return kind
+def _kind(declared: AssetKind, info: MediaInfo, source: Path) -> AssetKind:
+    """The kind by what was found inside; papers may say more of it, but never something else.
 
-
-def _check_text(source: Path, file_name: str) -> None:
+    Which classifiers look depends on the kind, so a film that its papers call a sound would pass unseen.
+    Raises Unusable where the papers and the file disagree.
+    """
     from provenance.media import Unusable
 
+    if info.width == 0:
+        may_be, otherwise, what = {AssetKind.AUDIO}, AssetKind.AUDIO, "sound and no picture"
+        if declared is AssetKind.EPISODE and source.suffix.lower() in FILM_SUFFIXES:
+            raise Unusable(
+                f"{source.name} holds sound and no picture: submit the film with its pictures,"
+                ' or say asset.kind "audio" in its papers'
+            )
+    elif info.still:
+        may_be, otherwise, what = STILLS, AssetKind.IMAGE, "one picture"
+    else:
+        may_be, otherwise, what = FILMS, AssetKind.EPISODE, "moving pictures"
+    if declared in may_be:
+        return declared
+    if declared is AssetKind.EPISODE or (declared is AssetKind.STORYBOARD and info.still):
+        return otherwise
+    names = ", ".join(sorted(may_be))
+    raise Unusable(
+        f"{source.name} holds {what}, and its papers call it {declared}: say asset.kind {names} or submit the right file"
+    )
+
+
+def _check_text(source: Path, file_name: str, kind: str) -> None:
+    from provenance.media import Unusable
+
+    if AssetKind(kind) not in TEXTS:
+        raise Unusable(
+            f"{file_name} is a file of words, and its papers call it {kind}: say asset.kind {', '.join(sorted(TEXTS))}"
+        )
+    with source.open("rb") as file:
+        head = file.read(1 << 16)
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unusable(
+            f"{file_name} is not text, whatever its name says: submit the film itself, or export the text again"
+        )
     limit = 64 << 20
     size = source.stat().st_size
     if size == 0:

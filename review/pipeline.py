@@ -122,6 +122,7 @@ def review(submission: Submission, desk: Desk, ledger: Ledger) -> Decision:
     once = ledger.once
     given = _digest(submission.asset.sha256, submission.papers, submission.gate, submission.planned_publish_at)
 
+    books = desk.rulebooks(submission)
     desk.entered("verifying", submission)
     taken = once("intake", given, lambda: desk.take_in(submission))
     kind = AssetKind(taken["kind"])
@@ -137,7 +138,6 @@ def review(submission: Submission, desk: Desk, ledger: Ledger) -> Decision:
             lambda: desk.screen(taken["normalised"], kind, submission).to_json(),
         )
     )
-    books = desk.rulebooks(submission)
     verdict, answers = _judge(submission, kind, provenance, screening, books, desk)
 
     # Only what may be published in part is changed, and it is released only if the changed version passes by itself.

@@ -63,7 +63,7 @@ def judged_at(stated: datetime | None, now: datetime) -> datetime:
     if stated is None:
         return now
     if stated.tzinfo is None:
-        raise SubmissionError(f"planned_publish_at {stated.isoformat()} has no time zone: write it with one, e.g. +08:00")
+        raise SubmissionError(f"planned_publish_at {stated.isoformat()} has no time zone: add one, such as +08:00")
     try:
         meant = EARLIEST <= stated <= LATEST
     except OverflowError:
