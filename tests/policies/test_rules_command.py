@@ -43,7 +43,7 @@ def test_check_refuses_with_every_place(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert errors == [
         "bad.yaml:13:22: threshold legible.default is 0.99; it lies in [0.5, 0.95]",
-        "bad.yaml:27:113: when: no field 'height_ration' in Measured; did you mean 'height_ratio'?",
+        "bad.yaml:27:145: when: no field 'height_ration' in Measured; did you mean 'height_ratio'?",
     ]
     told = RUNNER.invoke(rules, ["check", str(path)])
     assert (told.exit_code, told.stdout.splitlines()[:2]) == (2, errors)
