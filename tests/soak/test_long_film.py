@@ -83,6 +83,8 @@ def test_ten_minutes_with_every_classifier_stay_in_the_memory_of_the_first_two(
         screen_wall_s=told["wall_s"],
         screen_cpu_s=told["cpu_s"],
         frames=told["frames"],
+        held_kib=told["held_kib"][:: max(1, len(told["held_kib"]) // 24)],
+        held_after_kib=told["held_after_kib"],
         most_kib=told["most_held_kib"],
         grown_kib=grown_kib(told, settled_s),
         gaps=told["gaps"],

@@ -16,7 +16,7 @@ from tests.soak.conftest import Json, Record, Screener, asked
 pytestmark = pytest.mark.soak
 
 FILMS = asked("FILMS", 200)
-WHOLE_FILMS = asked("WHOLE_FILMS", 40)
+WHOLE_FILMS = asked("WHOLE_FILMS", 80)
 CHEAP = ["calibration_card", "near_copy", "text"]
 GROWTH_KIB = 24 << 10
 """Between the median after a fifth of the films and after the last fifth. Allocators shift by some MiB either way;
@@ -83,7 +83,7 @@ def test_two_hundred_films_in_one_process_leave_nothing_behind(
 
 
 @pytest.mark.weights
-def test_forty_films_with_every_classifier_leave_nothing_behind(
+def test_eighty_films_with_every_classifier_leave_nothing_behind(
     tmp_path: Path, screened: Screener, weights: WeightStore, record: Record
 ) -> None:
     told = screened(copies(tmp_path, WHOLE_FILMS), None, {}, weights.root)
