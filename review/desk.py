@@ -106,7 +106,7 @@ class LocalDesk:
         }
         try:
             return ProvenanceReport.from_json(sandbox.call("review.examine:verify", arguments, self.limits))
-        except sandbox.Stopped as stopped:
+        except (sandbox.Stopped, Refused) as stopped:
             return _unreadable(str(stopped))
 
     def screen(self, blob: str, kind: AssetKind, submission: Submission) -> Screening:
