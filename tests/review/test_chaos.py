@@ -151,6 +151,7 @@ def test_a_database_that_is_gone_is_said_to_be_unavailable_and_is_used_again_whe
     ground: tuple[EmbeddedPostgres, Database],
 ) -> None:
     server, api = ground
+
     def asked_while_it_dies() -> None:
         with api.as_tenant("local") as db:
             assert server.pid is not None
