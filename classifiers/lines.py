@@ -16,13 +16,17 @@ import av
 
 from classifiers.classifier import Line
 from provenance.asset import AssetKind, TimeRange
-from provenance.media import Unusable
+from provenance.media import Unusable, tags
 
 TEXT_KINDS = frozenset({AssetKind.SCRIPT, AssetKind.STORYBOARD, AssetKind.BRANCH_MAP})
 MOST_BYTES = 64 << 20
 """Largest text file that is read: a feature film's script is under 1 MB, so this leaves room for anything honest."""
 MOST_LINES = 500_000
 """Lines kept of one work; a two-hour film has some 2,000 cues."""
+MOST_TAGS = 3_000
+"""Tags of one file: films seen have under thirty, a chapter every ten seconds of the longest film makes 2,160..."""
+MOST_OF_A_TAG = 2_000
+"""...and how many characters of each are read: a description is a few hundred, a generator's graph 100,000."""
 
 
 def read_lines(path: Path, kind: AssetKind, papers: Mapping[str, Any] | None) -> tuple[Line, ...]:
@@ -36,8 +40,10 @@ def read_lines(path: Path, kind: AssetKind, papers: Mapping[str, Any] | None) ->
         if not said:
             raise Unusable(f"{path.name} holds no words: submit the script itself")
         lines += said
-    elif kind not in {AssetKind.AUDIO, AssetKind.COVER, AssetKind.IMAGE, AssetKind.CHARACTER_SHEET}:
-        lines += _of_tracks(path)
+    else:
+        lines += _of_tags(path)
+        if kind not in {AssetKind.AUDIO, AssetKind.COVER, AssetKind.IMAGE, AssetKind.CHARACTER_SHEET}:
+            lines += _of_tracks(path)
     if len(lines) > MOST_LINES:
         raise Unusable(f"{path.name} holds more than {MOST_LINES} lines of text: submit it in parts")
     return tuple(lines)
@@ -67,6 +73,34 @@ def _of_papers(papers: Mapping[str, Any]) -> Iterator[Line]:
             for at, text in enumerate(value):
                 if isinstance(text, str) and text.strip():
                     yield Line("metadata", text, None, f"papers:{group}.{name}[{at}]")
+
+
+# ---------------------------------------------------------------- tags of a film or recording
+
+_TECHNICAL = frozenset(
+    {
+        *("encoder", "major_brand", "minor_version", "compatible_brands", "creation_time", "language"),
+        *("handler_name", "vendor_id", "duration"),
+    }
+)
+"""Keys that programs fill in by themselves. Read all the same where the value is nothing a program writes."""
+_BY_A_PROGRAM = re.compile(r"[\x20-\x7e]{0,100}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_.:/ -]{1,64}")
+_LABEL_KEY = "aigc"
+
+
+def _of_tags(path: Path) -> Iterator[Line]:
+    """What the file says of itself: players show titles and comments, and they go out with the work."""
+    found = tags(path)
+    if len(found) > MOST_TAGS:
+        raise Unusable(f"{path.name} carries {len(found)} tags; at most {MOST_TAGS} are read: export it without them")
+    for key, value in found:
+        if key.lower() == _LABEL_KEY or (key.lower() in _TECHNICAL and _BY_A_PROGRAM.fullmatch(value)):
+            continue
+        plain = _PLAIN_KEY.fullmatch(key) is not None
+        text = re.sub(r"\s+", " ", value if plain else f"{key} {value}").strip()[:MOST_OF_A_TAG]
+        if text:
+            yield Line("metadata", text, None, f"tag:{key if plain else 'unnamed'}")
 
 
 # ---------------------------------------------------------------- subtitle tracks of a film

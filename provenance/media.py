@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import cv2
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from provenance import stills
+from provenance import id3, stills, vorbis
 from provenance.failure import Refused
 
 Pixels = NDArray[np.uint8]
@@ -170,9 +170,12 @@ def normalise(src: Path, dst: Path) -> str:
 
     Films and mp4 sound become mp4 (faststart, one moov, samples in one mdat, nothing between), whatever
     the suffix of `dst`; codecs mp4 cannot carry go into Matroska; pictures and other sound files are
-    copied byte for byte. Raises Unusable.
+    copied byte for byte. A film's cover picture is left behind; sound that carries one is refused, because
+    nothing looks at it. Raises Unusable.
     """
     info = probe(src)
+    if info.width == 0:
+        _no_cover(src)
     container = _normal_container(src, info)
     if container is None:
         of = essence(src)
@@ -184,6 +187,20 @@ def normalise(src: Path, dst: Path) -> str:
         return essence(dst)
     except Unusable as wrong:  # its sentence names a file that nobody submitted
         raise Unusable(f"{src.name} is damaged so that it cannot be laid out anew: export it again") from wrong
+
+
+def tags(path: Path) -> tuple[tuple[str, str], ...]:
+    """Key and value of every tag that a film or a recording carries: the file's, its tracks' and its chapters'.
+
+    As stored, each pair once; empty for pictures. Raises Unusable.
+    """
+    _must_be_a_file(path)
+    if stills.kind(path) is not None:
+        return ()
+    with _container(path) as container:
+        chapters = [chapter.get("metadata") or {} for chapter in container.chapters()]
+        places = [container.metadata, *(stream.metadata for stream in container.streams), *chapters]
+        return tuple(dict.fromkeys((str(key), str(value)) for place in places for key, value in place.items()))
 
 
 def essence(path: Path) -> str:
@@ -659,6 +676,12 @@ def _picture_stream(path: Path, container: Any) -> Any:
     plays = [
         s for s in container.streams.video if not s.disposition & type(s.disposition).attached_pic and s.codec_context
     ]
+    unknown = [s for s in container.streams.video if not s.codec_context]
+    if unknown:
+        raise Unusable(
+            f"{path.name} holds a video track in a codec nobody here can decode, though a player might:"
+            " export it as H.264, HEVC, VP9 or AV1"
+        )
     if len(plays) > 1:
         raise Unusable(
             f"{path.name} holds {len(plays)} video tracks, and which one is shown depends on the player:"
@@ -734,8 +757,46 @@ def _normal_container(path: Path, info: MediaInfo) -> str | None:
     return "mp4" if {_plain(c) for c in (info.video_codec, info.audio_codec) if c} <= _IN_MP4 else "matroska"
 
 
+_COVER_FRAMES = {b"APIC", b"PIC"}
+_COVER_COMMENTS = {"METADATA_BLOCK_PICTURE", "COVERART"}
+"""Comments that hold a whole picture: the one of the Xiph wiki, and the unofficial one before it."""
+_FLAC_PICTURE = 6
+
+
+def _no_cover(path: Path) -> None:
+    """Refuse a recording that carries a picture, also one that FFmpeg passes over because it cannot read it."""
+    with _container(path) as container:
+        attached = any(stream.type in ("video", "attachment") for stream in container.streams)
+        keys = {key.upper() for place in (container, *container.streams) for key in place.metadata}
+    with path.open("rb") as file:
+        tag = id3.read(file)
+        framed = tag is not None and any(frame.id.rstrip(b" \0") in _COVER_FRAMES for frame in tag.frames)
+        blocks = _flac_blocks(file, 0 if tag is None else tag.size_bytes)
+        comments = [*vorbis.flac_comments(file), *vorbis.ogg_comments(file)]
+        keys |= {key.upper() for said in comments for key, _ in said.pairs()}
+    if attached or framed or keys & _COVER_COMMENTS or _FLAC_PICTURE in blocks:
+        raise Unusable(
+            f"{path.name} carries a cover picture that nobody would look at: take it out, or submit it by itself"
+        )
+
+
+def _flac_blocks(file: BinaryIO, at: int) -> set[int]:
+    """Which kinds of metadata block a FLAC file has; none where there is no FLAC file at `at`. RFC 9639 section 8."""
+    file.seek(at)
+    found: set[int] = set()
+    if file.read(4) != b"fLaC":
+        return found
+    while len(head := file.read(4)) == 4:
+        found.add(head[0] & 0x7F)
+        if head[0] & 0x80:
+            break
+        file.seek(int.from_bytes(head[1:], "big"), os.SEEK_CUR)
+    return found
+
+
 def _kept_metadata(source: Any, added: Mapping[str, str] | None) -> dict[str, str]:
-    kept = {key: value for key, value in source.metadata.items() if key not in _BRAND_KEYS}
+    left_behind = _BRAND_KEYS | {key for key in source.metadata if key.upper() in _COVER_COMMENTS}
+    kept = {key: value for key, value in source.metadata.items() if key not in left_behind}
     return {key: value for key, value in {**kept, **(added or {})}.items() if value}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
-from dramagate.commands.errors import OUTCOME_CODES, InputError, UsageError, strictest
+from dramagate.commands.errors import OUTCOME_CODES, InputError, UsageError, strictest, write_json
+from dramagate.commands.shown import console, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +36,7 @@ def text(
     from classifiers.text_screen import TextScreen
 
     screen = TextScreen.load()
-    console = Console(highlight=False)
+    on = console()
     codes = {0}
     with _opened(file) as source:
         for line in _lines(source, "standard input" if file == "-" else file):
@@ -45,10 +44,9 @@ def text(
             outcome = judge(hits)
             codes.add(OUTCOME_CODES[outcome])
             if as_json:
-                sys.stdout.write(json.dumps(_document(line, hits, outcome), ensure_ascii=False) + "\n")
-                sys.stdout.flush()
+                write_json(_document(line, hits, outcome))
             else:
-                console.print(_shown(line, hits, outcome))
+                on.print(_shown(line, hits, outcome))
     raise typer.Exit(strictest(sorted(codes)))
 
 
@@ -149,10 +147,16 @@ def _document(line: str, hits: Sequence[Hit], outcome: str) -> dict[str, object]
     }
 
 
+MOST_SHOWN = 500
+"""Characters of a text shown to a person; all of it is in the JSON."""
+
+
 def _shown(line: str, hits: Sequence[Hit], outcome: str) -> Text:
+    """One line for a person, with what was found underlined. Escapes are longer than what they stand for."""
     shown = Text(f"{outcome:8}", style=COLOURS[outcome])
-    words = Text(line[:500])
+    line = line[:MOST_SHOWN]
+    words = Text(plain(line))
     for hit in hits:
-        words.stylize("bold underline", hit.start, hit.end)
+        words.stylize("bold underline", len(plain(line[: hit.start])), len(plain(line[: hit.end])))
     said = ", ".join(f"{hit.category} {hit.score:.2f}" for hit in hits[:5])
     return shown + " " + words + (Text(f"  ({said})", style="dim") if said else Text())

@@ -7,14 +7,22 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classifiers.classifier import Line
+from classifiers.classifier import Context, Line
+from classifiers.detectors import text as text_detector
+from classifiers.finding import Surface
 from classifiers.lines import decoded, read_lines
+from classifiers.weights import WeightStore
+from provenance import media
 from provenance.asset import AssetKind, TimeRange
 from provenance.media import Unusable
+from provenance.registry import Registry
+from tests.classifiers.drawn_films import film_of
+from tests.provenance import made_films
 
 CHINESE = "他终于回来了。我等了你整整三年，你知道这三年我是怎么过的吗？\n这份合同你必须签，没有别的办法。\n"
 TRADITIONAL = "他終於回來了。我等了你整整三年，你知道這三年我是怎麼過的嗎？\n這份合同你必須簽，沒有別的辦法。\n"
@@ -96,6 +104,71 @@ def test_subtitle_tracks_are_read_with_their_times(tmp_path: Path, name: str, co
         ("subtitle", "你终于回来了", TimeRange(500_000, 1_500_000)),
         ("subtitle", "I never said that", TimeRange(1_600_000, 3_000_000)),
     ]
+
+
+LURE = "加微信 abc12345 领取福利"
+
+
+def tagged(path: Path) -> Path:
+    """A film with words in its title, in a track's title, in a chapter and where only programs write."""
+    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as out:
+        out.metadata.update({"title": LURE, "AIGC": '{"Label":"1"}', "encoder": "Lavf", "artist": "  "})
+        out.metadata.update({"minor_version": "加微信 abc12345", "comment": "好" * 5000, "扫码": "领取"})
+        video = out.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        video.metadata.update({"title": "第一轨", "language": "chi"})
+        out.set_chapters(
+            [{"id": 1, "start": 0, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "第一章"}}]
+        )
+        for n in range(20):
+            frame = av.VideoFrame.from_ndarray(np.full((96, 64), 128, np.uint8), format="yuv420p")
+            frame.pts, frame.time_base = n, Fraction(1, 10)
+            out.mux(video.encode(frame))
+        out.mux(video.encode())
+    return path
+
+
+def test_what_a_file_says_of_itself_is_read(tmp_path: Path) -> None:
+    laid_out = tmp_path / "b.mp4"
+    media.normalise(tagged(tmp_path / "a.mkv"), laid_out)
+    for path in (tmp_path / "a.mkv", laid_out):
+        lines = read_lines(path, AssetKind.EPISODE, None)
+        said = {li.text: li.source.lower() for li in lines if li.surface == "metadata"}
+        assert said[LURE] == "tag:title", path
+        assert said["第一轨"] in ("tag:title", "tag:name"), path
+        assert said["第一章"] == "tag:title", path
+        assert said["好" * 2000] == "tag:comment", path
+        assert said["扫码 领取"] == "tag:unnamed", path
+        assert said["加微信 abc12345"] == "tag:minor_version", path
+        assert len(said) == 6, path
+        assert {li.where for li in lines} == {None}
+
+
+def test_a_lure_in_a_films_title_is_found_and_an_ordinary_title_is_not(tmp_path: Path) -> None:
+    found = {}
+    for title in (LURE, "总裁归来 第一集"):
+        path = made_films.film(tmp_path / "a.mp4", seconds=1, metadata={"title": title})
+        lines = read_lines(path, AssetKind.EPISODE, None)
+        film = film_of(path, 1, (64, 64), lines=lines, kind=AssetKind.EPISODE)
+        opened = text_detector.classifier.open(film, Context(Registry(), WeightStore(Path("none"))))
+        found[title] = {(f.category, f.surface) for f in opened.finish(film)}
+    assert ("lure.contact", Surface.METADATA) in found[LURE]
+    assert found["总裁归来 第一集"] == set()
+
+
+def test_the_title_of_a_recording_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    made_films.recording(path, "libmp3lame", metadata={"title": LURE})
+    assert [(li.surface, li.text, li.source) for li in read_lines(path, AssetKind.AUDIO, None)] == [
+        ("metadata", LURE, "tag:title")
+    ]
+
+
+def test_more_tags_than_are_read_are_refused(tmp_path: Path) -> None:
+    many = {f"key{n}": str(n) for n in range(3001)}
+    path = made_films.recording(tmp_path / "a.flac", "flac", metadata=many)
+    with pytest.raises(Unusable, match="export it without them"):
+        read_lines(path, AssetKind.AUDIO, None)
 
 
 def test_srt_vtt_and_ass_say_the_same(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +103,34 @@ def test_brackets_and_controls_in_a_line_do_no_harm_on_a_terminal() -> None:
     result = run(stdin="[bold]傻\0逼[/nope] \u202e赌博网站\n".encode())
     assert result.exit_code == 11
     assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
+HARMFUL = "赌博\x1b]0;owned\x07\u202e网站 \u2066\x9b31m"
+
+
+def test_a_person_sees_escapes_in_place_of_what_moves_or_turns_text() -> None:
+    shown = run(stdin=f"{HARMFUL}\n去赌博网站吧\n".encode()).stdout
+    assert [c for c in shown if not c.isprintable()] == ["\n", "\n"]
+    assert r"\x1b]0;owned\x07\u202e网站 \u2066\x9b31m" in shown
+    assert "去赌博网站吧" in shown
+
+
+def test_in_a_pipe_a_long_text_stays_one_line() -> None:
+    assert len(run(stdin=("好" * 600).encode()).stdout.splitlines()) == 1
+
+
+def test_what_is_found_is_underlined_where_it_stands_behind_an_escape() -> None:
+    from classifiers.text_screen import TextScreen
+    from dramagate.commands.text import _shown
+
+    line = "\u202e去赌博网站吧"
+    shown = _shown(line, TextScreen.load().screen(line), "hold")
+    marked = {shown.plain[s.start : s.end] for s in shown.spans if "underline" in str(s.style)}
+    assert "赌博网站" in marked
+
+
+def test_json_is_utf8_whatever_the_locale() -> None:
+    call = [sys.executable, "-c", "from dramagate.cli import app; app(['text', '--json'])"]
+    surroundings = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(call, input="你终于回来了\n".encode(), capture_output=True, env=surroundings, check=True)
+    assert json.loads(done.stdout.decode())["text"] == "你终于回来了"

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 BITS = 12
@@ -78,6 +79,32 @@ def film(
             packets.append(cue)
         for packet in sorted(packets, key=lambda p: p.dts * p.time_base):
             target.mux_one(packet)
+    return path
+
+
+def recording(
+    path: Path,
+    codec: str,
+    *,
+    form: str | None = None,
+    cover: bytes | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """A second of beeps as a sound file, with the JPEG `cover` attached where one is given."""
+    with av.open(str(path), "w", format=form, options={"movflags": "use_metadata_tags"} if cover is None else {}) as to:
+        to.metadata.update(metadata or {})
+        audio: Any = to.add_stream(codec, rate=RATE, layout="mono")
+        if cover is not None:
+            picture: Any = to.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+            to.start_encoding()
+            packet = av.Packet(cover)
+            packet.pts, packet.dts, packet.time_base, packet.stream = 0, 0, Fraction(1, RATE), picture
+            packet.is_keyframe = True
+            to.mux_one(packet)
+        for made in _sound(audio, 1, RATE, None):
+            to.mux_one(made)
     return path
 
 

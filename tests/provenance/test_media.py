@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import os
 import struct
@@ -14,6 +16,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from PIL import Image
 
 from provenance import media
@@ -297,6 +300,103 @@ def test_a_silent_film_has_no_samples(tmp_path: Path) -> None:
 
 
 # --- bad input: one sentence saying what, where, what to do ---------------------------------------
+
+
+def a_cover() -> bytes:
+    drawn = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(drawn, "JPEG")
+    return drawn.getvalue()
+
+
+def flac_picture(mime: bytes = b"image/jpeg") -> bytes:
+    """RFC 9639 section 8.8."""
+    drawn = a_cover()
+    head = struct.pack(">II", 3, len(mime)) + mime + struct.pack(">IIIIII", 0, 32, 32, 24, 0, len(drawn))
+    return head + drawn
+
+
+def id3_with_picture(mime: bytes) -> bytes:
+    body = b"\0" + mime + b"\0\x03\0" + a_cover()
+    frame = b"APIC" + struct.pack(">IH", len(body), 0) + body
+    size = bytes((len(frame) >> shift) & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x03\0\0" + size + frame
+
+
+def covered(path: Path) -> None:
+    """Write a recording with a picture to `path`, whose name says in which way."""
+    plain = path.with_stem("plain")
+    match path.name:
+        case "attached.mp3":
+            made_films.recording(path, "libmp3lame", cover=a_cover())
+        case "unknown.mp3":  # of a type FFmpeg passes over
+            made_films.recording(plain, "libmp3lame")
+            path.write_bytes(id3_with_picture(b"image/heic") + plain.read_bytes())
+        case "attached.flac":
+            made_films.recording(path, "flac", cover=a_cover())
+        case "broken.flac":  # a block FFmpeg passes over
+            made_films.recording(plain, "flac")
+            data, block = plain.read_bytes(), flac_picture(b"image/heic")
+            path.write_bytes(data[:42] + b"\x06" + len(block).to_bytes(3, "big") + block + data[42:])
+        case "attached.m4a":
+            made_films.recording(path, "aac", form="mp4", cover=a_cover())
+        case "block.ogg":
+            coded = base64.b64encode(flac_picture()).decode()
+            made_films.recording(path, "libopus", metadata={"METADATA_BLOCK_PICTURE": coded})
+        case "old.ogg":
+            made_films.recording(path, "libopus", metadata={"COVERART": base64.b64encode(a_cover()).decode()})
+        case _:
+            raise ValueError(path.name)
+
+
+@pytest.mark.parametrize(
+    "name", ["attached.mp3", "unknown.mp3", "attached.flac", "broken.flac", "attached.m4a", "block.ogg", "old.ogg"]
+)
+def test_sound_with_a_cover_picture_is_refused(tmp_path: Path, name: str) -> None:
+    covered(tmp_path / name)
+    with pytest.raises(Unusable, match="carries a cover picture that nobody would look at: take it out, or submit"):
+        media.normalise(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp3", "libmp3lame"), ("a.flac", "flac"), ("a.m4a", "aac"), ("a.ogg", "libopus")]
+)
+def test_sound_without_a_picture_is_let_through(tmp_path: Path, name: str, codec: str) -> None:
+    made_films.recording(tmp_path / name, codec, metadata={"title": "主题曲"})
+    assert media.normalise(tmp_path / name, tmp_path / "out") == media.essence(tmp_path / "out")
+
+
+def with_cover(src: Path, dst: Path) -> None:
+    with av.open(str(src)) as source, av.open(str(dst), "w") as target:
+        tracks = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        picture = target.add_stream("mjpeg", rate=1)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuvj420p"
+        picture.disposition = Disposition.attached_pic
+        target.start_encoding()
+        packet = av.Packet(a_cover())
+        packet.pts, packet.dts, packet.time_base, packet.stream = 0, 0, Fraction(1, 25), picture
+        packet.is_keyframe = True
+        target.mux_one(packet)
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = tracks[packet.stream.index]
+                target.mux_one(packet)
+
+
+def test_a_films_cover_picture_is_left_behind(tmp_path: Path) -> None:
+    with_cover(made_films.film(tmp_path / "plain.mp4", seconds=1), tmp_path / "a.mp4")
+    assert a_cover() in (tmp_path / "a.mp4").read_bytes()
+    media.normalise(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    assert a_cover() not in (tmp_path / "b.mp4").read_bytes()
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        assert [s.type for s in container.streams] == ["video", "audio"]
+
+
+def test_tags_are_those_of_the_file_its_tracks_and_its_chapters(tmp_path: Path) -> None:
+    path = made_films.recording(tmp_path / "a.flac", "flac", metadata={"title": "主题曲"})
+    assert ("title", "主题曲") in media.tags(path)
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    assert media.tags(tmp_path / "a.png") == ()
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
