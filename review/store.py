@@ -175,6 +175,15 @@ def submission(db: Connection, submission_id: str, *, lock: bool = False) -> Jso
     return db.execute(locked if lock else one, (submission_id,)).fetchone()
 
 
+def pending_rescreen(db: Connection, submission_id: str) -> str | None:
+    """Id of the submission that is to take this one's place and is still worked on; None where there is none."""
+    row = db.execute(
+        "select id from submission where supersedes = %s and state = any(%s) limit 1",
+        (submission_id, ["received", *RUNNING]),
+    ).fetchone()
+    return None if row is None else str(row["id"])
+
+
 LISTED = sql.SQL(
     "id, sha256, media_type, kind, file_name, territories, rulebooks, gate, planned_publish_at, state, outcome,"
     " released_sha256, failure, supersedes, superseded_by, created_at, updated_at,"

@@ -23,6 +23,8 @@ from review.sniff import UNKNOWN, media_type_of
 Json = dict[str, Any]
 SHOWN_INLINE = ("video/", "audio/", "image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
 """What a browser may show in place. Anything else a submitter sent could be a page that runs in our origin."""
+NO_LONGER_RELEASED = frozenset({"withdrawn", "superseded"})
+"""What was released under a verdict that no longer stands is not handed out: a later look may have rejected it."""
 REPORT_CSP = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
 )
@@ -43,8 +45,9 @@ def media(
     service = service_of(request)
     row = load(service, asking.tenant, submission_id)
     sha256 = row["sha256"] if variant == "submitted" else row["released_sha256"]
-    if sha256 is None or (variant == "released" and row["state"] == "withdrawn"):
-        raise Problem("not-released", f"nothing of {submission_id} may be published: it is {row['state']}")
+    if sha256 is None or (variant == "released" and row["state"] in NO_LONGER_RELEASED):
+        instead = f" by {row['superseded_by']}: ask for that one" if row["superseded_by"] else ""
+        raise Problem("not-released", f"nothing of {submission_id} may be published: it is {row['state']}{instead}")
     path = _kept(service, sha256)
     etag = f'"{sha256}"'
     if etag in request.headers.get("if-none-match", ""):

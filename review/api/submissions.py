@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +29,7 @@ from review.api.words import Document, FileName, plain
 from review.blobs import SHA256
 from review.database import Connection
 from review.store import NewSubmission
-from review.submission import kind_of
+from review.submission import SubmissionError, judged_at, kind_of
 
 Json = dict[str, Any]
 SUBMISSION_ID = re.compile(rf"sub_{ids.BODY}")
@@ -51,9 +51,15 @@ class SubmissionRequest(BaseModel):
     sha256: str | None = Field(None, description="The same, by content.", pattern=f"^{SHA256.pattern}$")
     papers: Document | None = Field(None, description="The episode's papers (episode.schema.json). Absent: unknown.")
     territories: list[Territory] = Field([], max_length=64)
-    rulebooks: list[RulebookName] = Field([], max_length=64, description="In place of the territories' own.")
+    rulebooks: list[RulebookName] = Field(
+        [],
+        max_length=64,
+        description="Judge as well, beside this gateway's own for the territories: a name adds and never takes away.",
+    )
     gate: Literal["prescreen", "publish"] | None = Field(None, description="The papers' own, else publish.")
-    planned_publish_at: AwareDatetime | None = Field(None, description="The papers' own, else now.")
+    planned_publish_at: AwareDatetime | None = Field(
+        None, description="The papers' own, else now. A day that has passed counts as now; at most the year 2199."
+    )
     file_name: FileName | None = Field(None, description="What people know it as; the upload's own where absent.")
 
     @model_validator(mode="after")
@@ -101,12 +107,7 @@ def _checked(db: Connection, service: Service, asked: SubmissionRequest) -> NewS
     """What is asked for, once everything in it is known to be usable."""
     papers = None if asked.papers is None else _papers(asked.papers)
     upload = _upload(db, service, asked)
-    try:
-        select(names=tuple(asked.rulebooks), territories=tuple(asked.territories), papers=papers)
-    except RulebookError as unknown:
-        raise Problem("unknown-rulebook", str(unknown)) from unknown
     file_name = asked.file_name or plain(upload["file_name"])
-    planned = asked.planned_publish_at or _planned(papers)
     return NewSubmission(
         sha256=upload["sha256"],
         media_type=upload["media_type"],
@@ -114,9 +115,9 @@ def _checked(db: Connection, service: Service, asked: SubmissionRequest) -> NewS
         file_name=file_name,
         papers=papers,
         territories=tuple(asked.territories),
-        rulebooks=tuple(asked.rulebooks),
+        rulebooks=_judging(asked.rulebooks, asked.territories, papers),
         gate=asked.gate or (papers or {}).get("gate") or "publish",
-        planned_publish_at=planned,
+        planned_publish_at=_judged_at(asked.planned_publish_at, papers),
     )
 
 
@@ -127,9 +128,28 @@ def _papers(papers: Json) -> Json:
         raise Problem("invalid-papers", str(wrong)) from wrong
 
 
-def _planned(papers: Json | None) -> datetime:
-    stated = (papers or {}).get("planned_publish_at")
-    return datetime.fromisoformat(stated) if stated else datetime.now(UTC).replace(microsecond=0)
+def _judging(named: Sequence[str], territories: Sequence[str], papers: Json | None) -> tuple[str, ...]:
+    """Names of the rulebooks that judge: this gateway's own, today's, for these territories, and those named.
+
+    Named rulebooks judge alone (policies.rulebook.select), and whoever is judged does not choose the law.
+    """
+    try:
+        own = select(territories=tuple(territories), papers=papers)
+        select(names=tuple(named), territories=tuple(territories), papers=papers)
+    except RulebookError as unknown:
+        raise Problem("unknown-rulebook", str(unknown)) from unknown
+    return tuple(dict.fromkeys([*(book.name for book in own), *named]))
+
+
+def _judged_at(asked: datetime | None, papers: Json | None) -> datetime:
+    """The instant the rules are evaluated as of. Raises Problem for a date nobody can mean, asked for or in papers."""
+    now, written = datetime.now(UTC).replace(microsecond=0), (papers or {}).get("planned_publish_at")
+    try:
+        stated = None if written is None else datetime.fromisoformat(written.upper())  # RFC 3339 allows t and z
+        in_papers = judged_at(stated, now)
+        return in_papers if asked is None else judged_at(asked, now)
+    except SubmissionError as wrong:
+        raise Problem("invalid-request", str(wrong)) from wrong
 
 
 def _upload(db: Connection, service: Service, asked: SubmissionRequest) -> Json:
@@ -297,7 +317,7 @@ def withdraw(request: Request, asking: Asking, submission_id: str, key: Key = No
 
 @router.post(f"{CREATE}/{{submission_id}}/rescreen", status_code=202, response_model=None)
 def rescreen(request: Request, asking: Asking, submission_id: str, key: Key = None) -> Response:
-    """Look at the same file and papers again, with today's rulebooks, registries and models.
+    """Look at the same file and papers again, with today's rulebooks, registries and models, and never as of the past.
 
     A new submission; once it is decided, this one is superseded by it.
     """
@@ -305,10 +325,15 @@ def rescreen(request: Request, asking: Asking, submission_id: str, key: Key = No
     with service_of(request).database.as_tenant(asking.tenant) as db:
         if (before := once.recall(db)) is not None:
             return before.response(replayed=True)
-        row = _known(db, submission_id)
+        row = _known(db, submission_id, lock=True)
         if row["state"] not in ("decided", "in_queue", "released", "rejected", "failed"):
             raise Problem(
                 "wrong-state", f"{submission_id} is {row['state']}: only what has ended can be screened again"
+            )
+        if (pending := store.pending_rescreen(db, submission_id)) is not None:
+            raise Problem(
+                "wrong-state",
+                f"{submission_id} is being screened again as {pending}: wait for that one's verdict, or withdraw it",
             )
         again = NewSubmission(
             sha256=row["sha256"],
@@ -317,9 +342,9 @@ def rescreen(request: Request, asking: Asking, submission_id: str, key: Key = No
             file_name=row["file_name"],
             papers=row["papers"],
             territories=tuple(row["territories"]),
-            rulebooks=tuple(row["rulebooks"]),
+            rulebooks=_judging(row["rulebooks"], row["territories"], row["papers"]),
             gate=row["gate"],
-            planned_publish_at=row["planned_publish_at"],
+            planned_publish_at=_judged_at(row["planned_publish_at"], row["papers"]),
         )
         new = store.create(db, asking.tenant, asking.actor, again, supersedes=submission_id)
         jobs.enqueue(db, asking.tenant, "review", new["id"])
@@ -371,8 +396,8 @@ def _load(service: Service, tenant: str, submission_id: str) -> Json:
 load = _load
 
 
-def _known(db: Connection, submission_id: str) -> Json:
-    row = store.submission(db, submission_id) if SUBMISSION_ID.fullmatch(submission_id) else None
+def _known(db: Connection, submission_id: str, *, lock: bool = False) -> Json:
+    row = store.submission(db, submission_id, lock=lock) if SUBMISSION_ID.fullmatch(submission_id) else None
     if row is None:
         raise Problem("not-found", f"there is no submission {plain(submission_id)}")
     return row

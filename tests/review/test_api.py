@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from classifiers.detectors.calibration_card import draw_card
 from review.api import create_app
 from review.api.media import _InRanges, _ranges
 from review.api.problems import CATALOGUE
@@ -32,6 +35,7 @@ from review.settings import Settings
 from tests.conftest import Golden
 from tests.review.served import owner
 
+Json = dict[str, Any]
 SCRIPT = "INT. 厨房 - 日\n\n小雨\n今天吃面。\n".encode()
 
 
@@ -466,6 +470,145 @@ def test_screening_again_makes_a_new_submission_that_takes_the_place_of_the_old(
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert http.get(f"/v1/submissions/{old}").json()["superseded_by"] == again.json()["id"]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize(
+    ("asked", "judging"),
+    [
+        ({}, ["house-default", "cn-labeling"]),
+        ({"rulebooks": ["cn-labeling"]}, ["house-default", "cn-labeling"]),
+        ({"rulebooks": ["cn-nrta", "cn-nrta"]}, ["house-default", "cn-labeling", "cn-nrta"]),
+        ({"territories": ["CN"], "rulebooks": ["cn-labeling"]}, ["house-default", "cn-labeling", "cn-nrta"]),
+    ],
+)
+def test_naming_rulebooks_adds_to_the_gateways_own(
+    http: httpx.Client, script: str, asked: Json, judging: list[str]
+) -> None:
+    made = submit(http, script, **asked).json()
+    assert sorted(made["rulebooks"]) == sorted(judging)
+    verdict = http.get(made["links"]["verdict"]).json()["verdict"]
+    assert {book["name"] for book in verdict["rulebooks"]} == set(judging)
+    again = http.post(f"{made['links']['self']}/rescreen", headers=key()).json()
+    assert sorted(again["rulebooks"]) == sorted(judging)
+
+
+@pytest.mark.database
+def test_what_the_house_refuses_is_refused_whatever_rulebook_is_named(http: httpx.Client, tmp_path: Path) -> None:
+    drawn = draw_card(360, 640)
+    Image.fromarray(drawn).save(tmp_path / "card.png")
+    sha256 = http.post("/v1/uploads", content=(tmp_path / "card.png").read_bytes()).json()["sha256"]
+
+    def refused_by(**asked: Any) -> set[str]:
+        made = submit(http, sha256, file_name="card.png", **asked).json()
+        assert made["outcome"] == "reject"
+        reasons = http.get(made["links"]["verdict"]).json()["verdict"]["reasons"]
+        return {reason["rule"] for reason in reasons if reason["outcome"] == "reject"}
+
+    assert refused_by(rulebooks=["cn-labeling"]) == refused_by() != set()
+
+
+FAR_DATES = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1999-12-31T23:59:59Z", "2200-01-01T00:00:01Z"]
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("date", FAR_DATES)
+def test_a_date_nobody_can_mean_is_refused_wherever_it_is_written(http: httpx.Client, script: str, date: str) -> None:
+    papers = {"gate": "publish", "asset": {"kind": "script"}, "planned_publish_at": date}
+    asked: list[Json] = [
+        {"planned_publish_at": date},
+        {"papers": papers},
+        {"papers": papers, "planned_publish_at": "2150-01-01T00:00:00Z"},
+    ]
+    for more in asked:
+        answer = http.post("/v1/submissions", json={"sha256": script, **more}, headers=key())
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), more
+        assert answer.json()["code"] == "invalid-request"
+        assert "planned_publish_at" in answer.json()["detail"]
+        assert "2000 to 2200" in answer.json()["detail"]
+
+
+@pytest.mark.database
+def test_a_date_no_calendar_has_is_refused_and_one_in_small_letters_is_let_through(
+    http: httpx.Client, script: str
+) -> None:
+    def dated(date: str) -> httpx.Response:
+        papers = {"gate": "publish", "asset": {"kind": "script"}, "planned_publish_at": date}
+        return http.post("/v1/submissions", json={"sha256": script, "papers": papers}, headers=key())
+
+    assert dated("2150-12-31T23:59:60Z").status_code == 422
+    allowed = dated("2151-01-01t00:00:00z")
+    assert (allowed.status_code, allowed.json()["planned_publish_at"]) == (202, "2151-01-01T00:00:00+00:00")
+
+
+@pytest.mark.database
+def test_rules_are_never_evaluated_as_of_the_past(gateway: Gateway, http: httpx.Client, script: str) -> None:
+    def instant(made: Json) -> datetime:
+        return datetime.fromisoformat(made["planned_publish_at"])
+
+    begun = datetime.now(UTC).replace(microsecond=0)
+    papers = {"gate": "publish", "asset": {"kind": "script"}, "planned_publish_at": "2020-01-01T00:00:00+08:00"}
+    past = submit(http, script, planned_publish_at="2020-01-01T00:00:00Z").json()
+    in_papers = submit(http, script, papers=papers).json()
+    future = submit(http, script, planned_publish_at="2150-01-01T00:00:00Z").json()
+    assert begun <= instant(past) <= datetime.now(UTC)
+    assert begun <= instant(in_papers) <= datetime.now(UTC)
+    assert instant(future) == datetime(2150, 1, 1, tzinfo=UTC)
+
+    with owner(gateway._service.database.dsn) as db:  # as if it had been submitted years ago
+        db.execute("update submission set planned_publish_at = '2020-01-01Z' where id = %s", (past["id"],))
+    again = http.post(f"{past['links']['self']}/rescreen", headers=key()).json()
+    assert begun <= instant(again) <= datetime.now(UTC)
+    again = http.post(f"{future['links']['self']}/rescreen", headers=key()).json()
+    assert instant(again) == instant(future)
+
+
+@pytest.mark.database
+def test_what_was_released_is_handed_out_until_a_later_look_takes_its_place(
+    gateway: Gateway, http: httpx.Client, script: str
+) -> None:
+    old, new = submit(http, script).json(), submit(http, script).json()
+    released = f"{old['links']['media']}?variant=released"
+    with owner(gateway._service.database.dsn) as db:
+        db.execute("alter table submission disable trigger user")
+        try:
+            db.execute(
+                "update submission set state = 'released', outcome = 'approve', released_sha256 = sha256 where id = %s",
+                (old["id"],),
+            )
+            assert http.get(released).content == SCRIPT
+            db.execute(
+                "update submission set state = 'superseded', superseded_by = %s where id = %s", (new["id"], old["id"])
+            )
+        finally:
+            db.execute("alter table submission enable trigger user")
+    refused = http.get(released)
+    assert (refused.status_code, refused.json()["code"]) == (409, "not-released")
+    assert new["id"] in refused.json()["detail"]
+    assert http.get(old["links"]["media"]).content == SCRIPT, "what was submitted stays to be seen"
+
+
+@pytest.mark.database
+def test_one_submission_is_screened_again_once_at_a_time(http: httpx.Client, script: str) -> None:
+    old = submit(http, script).json()["links"]["self"]
+    start = threading.Barrier(4)
+
+    def rescreen(_: int) -> httpx.Response:
+        start.wait()
+        return http.post(f"{old}/rescreen", headers=key())
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(rescreen, range(4)))
+    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert {a.json()["code"] for a in answers if a.status_code == 409} == {"wrong-state"}
+    (first,) = [a for a in answers if a.status_code == 202]
+    gone = http.post(f"{first.headers['Location']}/withdraw", headers=key())
+    state = http.get(old).json()["state"]
+    again = http.post(f"{old}/rescreen", headers=key())
+    if state == "superseded":  # the first was decided before it could be withdrawn
+        assert again.status_code == 409
+    else:
+        assert (gone.json()["state"], again.status_code) == ("withdrawn", 202)
 
 
 @pytest.mark.database
