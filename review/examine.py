@@ -86,7 +86,8 @@ def _kind(declared: AssetKind, info: MediaInfo, source: Path) -> AssetKind:
         return otherwise
     names = ", ".join(sorted(may_be))
     raise Unusable(
-        f"{source.name} holds {what}, and its papers call it {declared}: say asset.kind {names} or submit the right file"
+        f"{source.name} holds {what}, and its papers call it {declared}:"
+        f" say asset.kind {names} or submit the right file"
     )
 
 
