@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
@@ -131,6 +132,11 @@ def told(done: Done, place: Place) -> str:
     return place.without_paths(done.err.removeprefix("dramagate: "))
 
 
+def _without_sizes(sentence: str) -> str:
+    """The sentence without the sizes of encoded films: x264 does not give the same bytes twice."""
+    return re.sub(r"\b\d{4,} bytes|(?<=declares )\d{4,}", "N", sentence)
+
+
 def test_whatever_cannot_be_checked_is_said_in_one_sentence(desk: Place, golden: Golden) -> None:
     said, before = [], desk.tree()
     for name, (code, words) in CHECKS.items():
@@ -139,7 +145,7 @@ def test_whatever_cannot_be_checked_is_said_in_one_sentence(desk: Place, golden:
         error = desk.without_paths(done.document["error"])
         assert sentence == "\n".join(map(plain, error.split("\n"))) + "\n"
         assert done.code == code, name
-        said.append(f"{name}: {code}\n  {sentence}")
+        said.append(f"{name}: {code}\n  {_without_sizes(sentence)}")
     assert desk.tree() == before
     golden("cli-check-bad-input.txt", "".join(said))
 
