@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from review.failure import ConfigError, Unavailable
+from provenance.failure import ConfigError, Unavailable
 
 Connection = psycopg.Connection[DictRow]
 SCHEMA = "dramagate"

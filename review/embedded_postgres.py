@@ -43,7 +43,7 @@ from typing import IO
 import psycopg
 import structlog
 
-from review.failure import ConfigError, Unavailable
+from provenance.failure import ConfigError, Unavailable
 from review.start_as import start
 
 MAJOR = "18"

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import structlog
 
+from provenance.failure import Unavailable
 from review.database import Connection, Database
-from review.failure import Unavailable
 
 CHANNEL = "dramagate_job"
 BACKOFF_S = (1.0, 5.0, 30.0, 120.0)

@@ -23,10 +23,10 @@ from celery import Celery, bootsteps, signals
 from celery.exceptions import SecurityWarning
 from celery.worker import state as worker_state
 
+from provenance.failure import ConfigError, Unavailable
 from review import jobs
 from review.database import SCHEMA, WORKER, Connection, Database, listener
 from review.embedded_postgres import EmbeddedPostgres
-from review.failure import ConfigError, Unavailable
 from review.jobs import Handler
 from review.logs import configure
 from review.settings import Settings, load

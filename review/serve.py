@@ -19,13 +19,13 @@ from typing import IO
 import structlog
 import uvicorn
 
+from provenance.failure import ConfigError, Unavailable
 from review import jobs, store
 from review.api import create_app
 from review.api.auth import new_link
 from review.api.service import Service
 from review.database import WORKER, listener, migrate
 from review.embedded_postgres import EmbeddedPostgres
-from review.failure import ConfigError, Unavailable
 from review.logs import configure
 from review.settings import Settings, as_environment
 from review.start_as import start

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from review.failure import ConfigError
+from provenance.failure import ConfigError
 
 T = TypeVar("T")
 PREFIX = "DRAMAGATE_"

@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 
 from provenance.asset import Asset, AssetKind
+from provenance.failure import Unavailable
 from provenance.keys import development
 from review import pipeline, store
 from review.blobs import LocalBlobs
 from review.database import Connection, Database
 from review.desk import LocalDesk
-from review.failure import Unavailable
 from review.jobs import Effect, Handler, Hopeless, Job
 from review.pump import build
 from review.settings import Settings

@@ -15,13 +15,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from provenance.failure import Unavailable
 from review.api import auth, checks, console, media, problems, submissions, uploads
 from review.api.guard import Guard
 from review.api.problems import CATALOGUE, DOCUMENTED, Problem
 from review.api.service import Service, Watch, service_of
 from review.blobs import LocalBlobs
 from review.database import API, Database
-from review.failure import Unavailable
 from review.settings import Settings
 
 Json = dict[str, Any]

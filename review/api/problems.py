@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from review.failure import Unavailable
+from provenance.failure import Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 Json = dict[str, Any]

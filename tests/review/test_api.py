@@ -25,11 +25,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from classifiers.detectors.calibration_card import draw_card
+from provenance.failure import Unavailable
 from review.api import create_app
 from review.api.media import _InRanges, _ranges
 from review.api.problems import CATALOGUE
 from review.api.words import plain
-from review.failure import Unavailable
 from review.serve import Gateway, running_gateway
 from review.settings import Settings
 from tests.conftest import Golden

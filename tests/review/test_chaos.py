@@ -14,10 +14,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from provenance.failure import Unavailable
 from review import jobs
 from review.database import API, Database, migrate
 from review.embedded_postgres import EmbeddedPostgres
-from review.failure import Unavailable
 from tests.review.served import owner
 
 pytestmark = pytest.mark.database

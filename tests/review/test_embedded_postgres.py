@@ -16,9 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from provenance.failure import ConfigError
 from review import embedded_postgres
 from review.embedded_postgres import EmbeddedPostgres
-from review.failure import ConfigError
 
 pytestmark = pytest.mark.database
 

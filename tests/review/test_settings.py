@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from review.failure import ConfigError
+from provenance.failure import ConfigError
 from review.settings import Settings, as_environment, load
 
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from provenance.failure import ConfigError
 from review import store
 from review.database import Database, Migration, migrate, shipped
-from review.failure import ConfigError
 from tests.review.served import new_submission, owner
 
 pytestmark = pytest.mark.database

@@ -17,9 +17,9 @@ import pytest
 
 from provenance import registry
 from provenance.asset import digest
+from provenance.failure import ConfigError
 from review import store
 from review.database import Database
-from review.failure import ConfigError
 from review.jobs import Job, LeaseLost
 from review.pump import connection_string
 from review.serve import Gateway, running_gateway, work
